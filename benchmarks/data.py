@@ -1,0 +1,165 @@
+"""Where data files lie and how they are fetched; readers of files that several spaces share.
+
+Files are looked for in the folder that the environment variable HARNESS_DATA names, then in
+the user's cache, where `fetch` puts what `sources.toml` pins by url and hash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.resources
+import io
+import os
+import tarfile
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pooch
+from numpy.typing import NDArray
+
+from benchmarks import unpickle
+from benchmarks.errors import InputError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A downloadable file; fields as in `sources.toml`."""
+
+    name: str
+    file: str
+    url: str
+    hash: str
+    size: int
+    licence: str
+    what: str
+    serves: str
+
+
+@functools.cache
+def sources() -> dict[str, Source]:
+    """All pinned downloads, by name."""
+    text = importlib.resources.files("benchmarks").joinpath("sources.toml").read_text()
+    return {
+        name: Source(name=name, serves=entry.pop("for"), **entry)
+        for name, entry in tomllib.loads(text).items()
+    }
+
+
+def cache_folder() -> Path:
+    """Where downloads and imported tables are kept: HARNESS_CACHE, or the user's cache folder."""
+    named = os.environ.get("HARNESS_CACHE")
+    return Path(named) if named else Path(pooch.os_cache("nas-proxy-harness"))
+
+
+def folders() -> list[Path]:
+    """Where data is looked for, in order.
+
+    Raises:
+        InputError: HARNESS_DATA names no folder.
+    """
+    named = os.environ.get("HARNESS_DATA")
+    if not named:
+        return [cache_folder()]
+    if not Path(named).is_dir():
+        raise InputError(f"HARNESS_DATA names {named}, which is no folder; set it right or unset it")
+    return [Path(named), cache_folder()]
+
+
+def first_found(*names: str) -> Path | None:
+    """The first of the files or folders that lies on this machine, or None."""
+    for name in names:
+        for folder in folders():
+            if (folder / name).exists():
+                return folder / name
+    return None
+
+
+def fetch(name: str, *, progress: bool = False) -> Path:
+    """Download a pinned file into the cache, or find it there.
+
+    Raises:
+        InputError: The source is unknown, cannot be reached, or has another hash than pinned.
+    """
+    if name not in sources():
+        raise InputError(f"unknown data source {name!r}; known: {', '.join(sources())}")
+    source = sources()[name]
+    try:
+        path = pooch.retrieve(
+            url=source.url,
+            known_hash=source.hash,
+            fname=source.file,
+            path=cache_folder(),
+            progressbar=progress,
+        )
+    except ValueError as error:  # pooch's word for a wrong hash; it keeps nothing then
+        raise InputError(
+            f"{source.url} does not have the pinned {source.hash}: {error}; "
+            "the file changed or the download is damaged, try again later"
+        ) from error
+    except Exception as error:  # requests and urllib3 raise many kinds for "no network"
+        if isinstance(error, OSError):
+            raise InputError(
+                f"cannot download {source.url}: {error}; download it elsewhere and put it into "
+                f"{cache_folder()} or the folder that HARNESS_DATA names"
+            ) from error
+        raise
+    return Path(path)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place only when the block ends well.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error}; choose another place") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_cifar(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Training images of the official CIFAR-10 or CIFAR-100 archive for Python.
+
+    Returns:
+        Images (50000, 32, 32, 3) uint8 and labels (50000,).
+
+    Raises:
+        InputError: The archive is damaged or of another kind.
+    """
+    images, labels = [], []
+    try:
+        with tarfile.open(path) as archive:
+            for member in sorted(archive.getmembers(), key=lambda m: m.name):
+                stem = member.name.rpartition("/")[2]
+                if stem != "train" and not stem.startswith("data_batch_"):
+                    continue
+                stream = archive.extractfile(member)
+                if stream is None:
+                    continue
+                content = unpickle.load(
+                    io.BytesIO(stream.read()), f"{path}:{member.name}", encoding="bytes"
+                )
+                images.append(unpickle.as_array(content[b"data"]))
+                labels.append(np.asarray(content.get(b"labels", content.get(b"fine_labels"))))
+        pixels = np.concatenate(images).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+        return pixels.astype(np.uint8), np.concatenate(labels).astype(np.int64)
+    except (OSError, EOFError, tarfile.TarError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is no readable CIFAR archive: {error}; fetch it again") from error

@@ -1,0 +1,1 @@
+"""How architectures are ranked: proxies, scoring, metrics, reports, search."""

@@ -1,0 +1,450 @@
+"""Scoring: builds, seeds and times; the world that a proxy needs not know.
+
+For every missing record the engine makes a fresh network with weights drawn from the record's
+key, puts it on the device in the mode that the proxy asks for, and stores the score or the
+reason why there is none. A score depends on its key alone: neither on order nor on workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks import BENCHMARKS, inputs
+from benchmarks.errors import InputError
+from benchmarks.types import Batch
+from harness.initialise import initialise, weight_seed
+from harness.proxies import PROXIES, Proxy, Score
+from harness.store import Key, Record, Store, status_of
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to score.
+
+    Attributes:
+        benchmark: Name of the benchmark.
+        dataset: Its dataset key.
+        archs: Architecture ids.
+        proxies: Names of proxies.
+        seeds: One record each for every architecture and proxy.
+        batch_size: Images in the batch.
+        input: "auto" (what each proxy prefers), "gaussian", or the name of an image set.
+    """
+
+    benchmark: str
+    dataset: str
+    archs: Sequence[str]
+    proxies: Sequence[str]
+    seeds: Sequence[int] = (0,)
+    batch_size: int = 64
+    input: str = "auto"
+
+    def input_of(self, proxy: Proxy) -> str:
+        """The input that a proxy gets: "none", "gaussian" or an image set.
+
+        Real images are preferred by proxies that depend on data, where there are some.
+
+        Raises:
+            InputError: The input is unknown, or its images are not on this machine.
+        """
+        if proxy.input == "none":
+            return "none"
+        if self.input == "auto":
+            images = BENCHMARKS[self.benchmark].space.datasets[self.dataset].images
+            wants_images = proxy.input == "images"
+            return images if wants_images and inputs.available(images) else inputs.GAUSSIAN
+        if self.input != inputs.GAUSSIAN and not inputs.available(self.input):
+            remedy = inputs.image_set(self.input).remedy
+            raise InputError(f"there are no {self.input} images on this machine; {remedy}")
+        return self.input
+
+    def key(self, arch: str, proxy: Proxy, seed: int) -> Key:
+        """Key of one record of this request."""
+        source = self.input_of(proxy)
+        return Key(
+            benchmark=self.benchmark,
+            dataset=self.dataset,
+            arch=arch,
+            proxy=proxy.name,
+            version=proxy.version,
+            seed=seed,
+            batch_size=0 if source == "none" else self.batch_size,
+            input=source,
+            init=proxy.init,
+        )
+
+    def column(self, proxy: Proxy, seed: int) -> Mapping[str, str | int]:
+        """The key columns that all records of one proxy and seed share."""
+        key = self.key("", proxy, seed)
+        return {name: getattr(key, name) for name in Key.__slots__ if name != "arch"}
+
+
+@dataclass
+class Tally:
+    """What a run did.
+
+    Attributes:
+        stored: Records that were there before.
+        scored: New records with a score.
+        failed: New records without, by status.
+        seconds: Wall time.
+    """
+
+    stored: int = 0
+    scored: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def missing(
+    request: Request, store: Store, *, retry_failed: bool = False
+) -> tuple[dict[tuple[str, int], list[str]], int]:
+    """Proxies still to run for each (architecture, seed), and how many records are there."""
+    todo: dict[tuple[str, int], list[str]] = {}
+    stored = 0
+    for name in request.proxies:
+        proxy = PROXIES[name]
+        for seed in request.seeds:
+            known = {
+                record.key.arch
+                for record in store.records(**request.column(proxy, seed))
+                if record.status != "error" or not retry_failed
+            }
+            for arch in request.archs:
+                if arch in known:
+                    stored += 1
+                else:
+                    todo.setdefault((arch, seed), []).append(proxy.name)
+    return todo, stored
+
+
+def run(
+    request: Request,
+    store: Store,
+    *,
+    workers: int | None = None,
+    device: str = "cpu",
+    retry_failed: bool = False,
+    on_start: Callable[[int, int], None] = lambda total, stored: None,
+    on_record: Callable[[Record], None] = lambda record: None,
+) -> Tally:
+    """Score what the store does not hold yet.
+
+    Args:
+        request: What to score.
+        store: Where records go, as soon as they are computed.
+        workers: Processes; default one a CPU core, or four a GPU.
+        device: "cpu", "cuda" (all GPUs in turn) or "cuda:N".
+        retry_failed: Score again what raised an error before.
+        on_start: Called once with the number of records to make and the number there.
+        on_record: Called after every record.
+
+    Raises:
+        InputError: The request is not possible, or a worker process died.
+    """
+    started = time.perf_counter()
+    devices = _devices(device)
+    if request.batch_size < 2:
+        raise InputError(f"batch size {request.batch_size} is too small; proxies need at least 2")
+    todo, stored = missing(request, store, retry_failed=retry_failed)
+    tally = Tally(stored=stored)
+    on_start(sum(map(len, todo.values())), stored)
+
+    def keep(records: Sequence[Record]) -> None:
+        store.add(records, replace=retry_failed)
+        for record in records:
+            if record.ok:
+                tally.scored += 1
+            else:
+                tally.failed[record.status] = tally.failed.get(record.status, 0) + 1
+            on_record(record)
+
+    closed_form = {name for name in request.proxies if PROXIES[name].needs == "costs"}
+    closed_form = {PROXIES[name].name for name in closed_form}
+    _score_closed_forms(request, todo, closed_form, keep)
+    jobs = [
+        _Job(request, arch, seed, tuple(n for n in names if n not in closed_form))
+        for (arch, seed), names in todo.items()
+    ]
+    jobs = [job for job in jobs if job.proxies]
+    _check_inputs(request, jobs)
+    if workers is None:
+        workers = 4 * len(devices) if devices[0] != "cpu" else available_cores()
+    workers = max(1, min(workers, len(jobs)))
+    if workers == 1:
+        with _single_thread():
+            for job in jobs:
+                keep(_score(job, devices[0]))
+    else:
+        _score_in_processes(jobs, workers, devices, keep)
+    tally.seconds = time.perf_counter() - started
+    return tally
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _devices(device: str) -> list[str]:
+    if device == "cpu":
+        return ["cpu"]
+    if device.split(":")[0] != "cuda":
+        raise InputError(f"unknown device {device!r}; use cpu, cuda or cuda:N")
+    count = torch.cuda.device_count()
+    if device == "cuda" and count:
+        return [f"cuda:{index}" for index in range(count)]
+    number = device.partition(":")[2]
+    if not number.isdigit() or int(number) >= count:
+        raise InputError(f"there is no device {device} (GPUs here: {count}); use --device cpu")
+    return [device]
+
+
+def _check_inputs(request: Request, jobs: Sequence[_Job]) -> None:
+    """Make one batch of every kind, so that bad data is one message and not a record each."""
+    names = {name for job in jobs for name in job.proxies}
+    for source in {request.input_of(PROXIES[name]) for name in names}:
+        _batch(request, source, request.seeds[0])
+
+
+# ------------------------------------------------------------------ one architecture
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The network proxies missing for one architecture and seed."""
+
+    request: Request
+    arch: str
+    seed: int
+    proxies: tuple[str, ...]
+
+
+def _batch(request: Request, source: str, seed: int) -> Batch:
+    dataset = BENCHMARKS[request.benchmark].space.datasets[request.dataset]
+    if source == "none":  # only the shape matters
+        return inputs.batch(inputs.GAUSSIAN, dataset, 1, 0)
+    return inputs.batch(source, dataset, request.batch_size, seed)
+
+
+def _score(job: _Job, device: str) -> list[Record]:
+    request = job.request
+    space = BENCHMARKS[request.benchmark].space
+    architecture = space.parse(job.arch)
+    records = []
+    for name in job.proxies:
+        proxy = PROXIES[name]
+        key = request.key(job.arch, proxy, job.seed)
+
+        def evaluate(proxy: Proxy = proxy, key: Key = key) -> Callable[[], Score]:
+            network = space.network(architecture, request.dataset)
+            seed = weight_seed(key.benchmark, key.dataset, key.arch, key.seed, proxy)
+            network = prepare(network, proxy, seed, device)
+            batch = _to(_batch(request, key.input, job.seed), device)
+            return lambda: proxy.function(network, batch)
+
+        records.append(_record(key, evaluate, device))
+    return records
+
+
+def prepare(network: nn.Module, proxy: Proxy, seed: int, device: str) -> nn.Module:
+    """Weights, mode, device and memory format, as a proxy wants them.
+
+    Weights are drawn on the CPU, so that they are the same on every device.
+    """
+    if proxy.init != "none":
+        initialise(network, proxy.init, seed)
+    network.train(proxy.mode == "train")
+    moved: nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    images = batch.inputs.to(device, memory_format=torch.channels_last)
+    return Batch(images, batch.targets.to(device), batch.source)
+
+
+def _record(key: Key, evaluate: Callable[[], Callable[[], Score]], device: str) -> Record:
+    """Run a proxy and judge what it gives. The only place that catches whatever it raises."""
+    seconds = 0.0
+    try:
+        function = evaluate()
+        _synchronise(device)
+        started = time.perf_counter()
+        result = function()
+        _synchronise(device)
+        seconds = time.perf_counter() - started
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - anybody's proxy may raise anything
+        return Record(
+            key,
+            None,
+            status="error",
+            message=f"{type(error).__name__}: {error}"[:1000],
+            seconds=seconds,
+            device=_device_name(device),
+            versions=_versions(),
+        )
+    parts = dict(result) if isinstance(result, Mapping) else {"score": float(result)}
+    value = parts.pop("score", None)
+    judged = [value] if value is not None else list(parts.values())
+    status = next((s for s in map(status_of, judged) if s != "ok"), "ok")
+    return Record(
+        key,
+        value if value is not None and status == "ok" else None,
+        status=status,
+        components={k: v for k, v in parts.items() if status_of(v) == "ok"},
+        seconds=seconds,
+        device=_device_name(device),
+        versions=_versions(),
+    )
+
+
+def _score_closed_forms(
+    request: Request,
+    todo: Mapping[tuple[str, int], Sequence[str]],
+    names: set[str],
+    keep: Callable[[Sequence[Record]], None],
+) -> None:
+    """Proxies of the closed-form costs: microseconds each, so written in large blocks."""
+    space = BENCHMARKS[request.benchmark].space
+    block: list[Record] = []
+    for (arch, seed), missing_names in todo.items():
+        wanted = [name for name in missing_names if name in names]
+        if not wanted:
+            continue
+        costs = space.costs(space.parse(arch), request.dataset)
+        for name in wanted:
+            proxy = PROXIES[name]
+            block.append(
+                _record(
+                    request.key(arch, proxy, seed),
+                    lambda proxy=proxy, costs=costs: lambda: proxy.function(costs),
+                    "cpu",
+                )
+            )
+        if len(block) >= 5000:
+            keep(block)
+            block = []
+    if block:
+        keep(block)
+
+
+def _synchronise(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def _device_name(device: str) -> str:
+    return "cpu" if device == "cpu" else torch.cuda.get_device_name(device)
+
+
+def _versions() -> str:
+    return f"torch {torch.__version__}, python {platform.python_version()}"
+
+
+# ------------------------------------------------------------------ many processes
+
+
+def _score_in_processes(
+    jobs: Sequence[_Job],
+    workers: int,
+    devices: Sequence[str],
+    keep: Callable[[Sequence[Record]], None],
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    queue = context.SimpleQueue()
+    for index in range(workers):
+        queue.put(devices[index % len(devices)])
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(queue, os.getpid())
+    )
+    waiting: set[Future[list[Record]]] = set()
+    upcoming = iter(jobs)
+    try:
+        # A short queue: what is not yet handed out costs nothing when the run is stopped.
+        for job in _take(upcoming, 3 * workers):
+            waiting.add(pool.submit(_score_here, job))
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                keep(future.result())
+            for job in _take(upcoming, len(finished)):
+                waiting.add(pool.submit(_score_here, job))
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a worker process died, most likely for want of memory; what was scored is in the "
+            "store, run the same command again with fewer --workers or a smaller --batch-size"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _take(jobs: Iterator[_Job], count: int) -> Iterable[_Job]:
+    for _, job in zip(range(count), jobs, strict=False):
+        yield job
+
+
+_worker_device = "cpu"
+
+
+def _start_worker(queue: Any, parent: int) -> None:
+    global _worker_device
+    _worker_device = queue.get()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+
+    def leave_with_parent() -> None:
+        # A parent killed by SIGKILL cannot tell its workers to go.
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def _score_here(job: _Job) -> list[Record]:
+    return _score(job, _worker_device)
+
+
+@contextlib.contextmanager
+def _single_thread() -> Iterator[None]:
+    """One thread, as in the workers: the number of threads changes the order of sums."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed blocks: activations of some MB are otherwise returned to the
+    system and faulted in again at every layer (a quarter of vkdnw's time on a CPU)."""
+    if sys.platform == "linux":
+        try:
+            mallopt = ctypes.CDLL(None).mallopt
+        except (OSError, AttributeError):  # musl has none
+            return
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, (1 << 31) - 1)

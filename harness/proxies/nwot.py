@@ -1,0 +1,53 @@
+"""NASWOT: how differently a mini-batch switches the ReLUs of an untrained network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.types import Batch
+from harness.proxies._registry import register_proxy
+
+_EXACT_FLOAT32 = 2**23  # columns whose 0/1 products a float32 sum still counts exactly
+
+
+@register_proxy("nwot", paper="arXiv:2006.04647", mode="train", aliases=("naswot",))
+def nwot(network: nn.Module, batch: Batch) -> float:
+    """Log-determinant of the agreement kernel of ReLU patterns.
+
+    Every ReLU call gives each sample a binary code c_i (unit active or not). With N_A units
+    and Hamming distance d_H, K_ij = N_A - d_H(c_i, c_j), summed over the calls, and the
+    score is log |det K| (Mellor et al., "Neural Architecture Search without Training",
+    ICML 2021, eq. 2). Higher is better.
+
+    All ReLUs count, on normal noise and Kaiming weights in train mode, as in the runs
+    behind the VKDNW and AZ-NAS tables; the original code skips ReLUs that receive no
+    gradient and uses 128 real images and PyTorch's default weights.
+
+    Args:
+        network: Holds `nn.ReLU` modules.
+        batch: inputs (B, 3, R, R).
+
+    Returns:
+        log |det K|; -inf where two samples agree in every unit.
+    """
+    size = len(batch.inputs)
+    kernel = torch.zeros(size, size, dtype=torch.float64, device=batch.inputs.device)
+
+    def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        active = inputs[0].flatten(1) > 0
+        for block in active.split(_EXACT_FLOAT32, dim=1):
+            codes = block.to(torch.float32)
+            both = (codes @ codes.T).double()
+            ones = both.diagonal()
+            # agreements = both on + both off = n - |c_i| - |c_j| + 2 <c_i, c_j>
+            kernel.add_(block.shape[1] - ones[:, None] - ones[None, :] + 2 * both)
+
+    handles = [m.register_forward_hook(add) for m in network.modules() if isinstance(m, nn.ReLU)]
+    try:
+        with torch.no_grad():
+            network(batch.inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return float(torch.linalg.slogdet(kernel).logabsdet)
