@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmarks.types import Benchmark
 
 #: Columns of `Table.frame`; one row is one evaluation of one training run.
 COLUMNS = ("arch", "dataset", "epochs", "split", "seed", "accuracy")
@@ -75,18 +79,23 @@ class Table:
             )
         return self
 
+    def holds(self, dataset: str, split: str, epochs: int) -> bool:
+        """Whether there is any accuracy under the protocol."""
+        return bool(self._under(dataset, split, epochs).any())
+
+    def _under(self, dataset: str, split: str, epochs: int) -> pd.Series[bool]:
+        frame = self.frame
+        return (frame["dataset"] == dataset) & (frame["split"] == split) & (frame["epochs"] == epochs)
+
     def accuracies(self, dataset: str, split: str, epochs: int) -> Accuracies:
         """Accuracy of every architecture under one protocol, averaged over training seeds.
 
         Raises:
             InputError: The table holds nothing for it.
         """
-        frame = self.frame
-        chosen = frame[
-            (frame["dataset"] == dataset) & (frame["split"] == split) & (frame["epochs"] == epochs)
-        ]
+        chosen = self.frame[self._under(dataset, split, epochs)]
         if chosen.empty:
-            held = frame[["dataset", "split", "epochs"]].drop_duplicates()
+            held = self.frame[["dataset", "split", "epochs"]].drop_duplicates()
             kinds = "; ".join(f"{d} {s} {e} epochs" for d, s, e in held.itertuples(index=False))
             raise InputError(
                 f"{self.source} has no {split} accuracy of {dataset} after {epochs} epochs; "
@@ -94,13 +103,58 @@ class Table:
             )
         values = chosen.groupby("arch", observed=True)["accuracy"].mean().sort_index()
         if set(chosen["seed"]) == {MEAN_OF_SEEDS}:
-            seeds = "mean over the source's training seeds"
+            seeds = "mean over trainings"
         else:
             counts = chosen.groupby("arch", observed=True).size()
             low, high = int(counts.min()), int(counts.max())
-            seeds = f"mean over {low if low == high else f'{low} to {high}'} training seeds"
+            seeds = "one training" if high == 1 else f"mean over {low} to {high} trainings"
         protocol = f"{self.benchmark} {dataset}, {split} accuracy after {epochs} epochs, {seeds}"
         return Accuracies(values, f"{protocol}; source: {self.source}", self.source)
 
 
 _REMEDY = "the file is damaged or of another kind: fetch or import it again"
+
+
+def resolve(
+    benchmark: Benchmark, name: str, dataset: str, split: str | None = None, epochs: int = 200
+) -> Accuracies:
+    """Ground truth for a dataset, from the source named or from the best there is.
+
+    Args:
+        benchmark: Whose.
+        name: "auto", the name of a source, or the path of a table (.csv: compact; .parquet:
+            written by `harness data import`).
+        dataset: The benchmark's dataset key.
+        split: Default: the dataset's final test split.
+        epochs: Training epochs.
+
+    Raises:
+        InputError: The source is unknown, absent, damaged, or holds nothing for the protocol.
+    """
+    split = split or benchmark.space.datasets[dataset].split
+    by_name = {truth.name: truth for truth in benchmark.truths}
+    if name == "auto":
+        for truth in benchmark.truths:
+            path = truth.find() if truth.automatic else None
+            if path is not None:
+                table = truth.load(path)
+                if table.holds(dataset, split, epochs):
+                    return table.accuracies(dataset, split, epochs)
+        ways = "; ".join(f"{t.name}: {t.remedy}" for t in benchmark.truths)
+        raise InputError(
+            f"no ground truth for {benchmark.name} {dataset}, {split}, {epochs} epochs on this "
+            f"machine. To get one: {ways}"
+        )
+    if name in by_name:
+        path = by_name[name].find()
+        if path is None:
+            raise InputError(f"there is no {name!r} ground truth here: {by_name[name].remedy}")
+        return by_name[name].load(path).accuracies(dataset, split, epochs)
+    readers = {".csv": "compact", ".parquet": "official"}
+    reader = by_name.get(readers.get(Path(name).suffix, ""))
+    if reader is None or not Path(name).is_file():
+        raise InputError(
+            f"unknown ground truth {name!r}; name one of auto, {', '.join(by_name)}, "
+            "or an existing .csv or .parquet table"
+        )
+    return reader.load(Path(name)).accuracies(dataset, split, epochs)
