@@ -4,6 +4,4 @@ from benchmarks.registry import Registry
 from benchmarks.types import Benchmark
 
 #: Every benchmark, by name. A package here that registers itself is found on first use.
-BENCHMARKS: Registry[Benchmark] = Registry(
-    "benchmark", package=__name__, subpackages=True
-)
+BENCHMARKS: Registry[Benchmark] = Registry("benchmark", package=__name__, subpackages=True)

@@ -66,7 +66,9 @@ def folders() -> list[Path]:
     if not named:
         return [cache_folder()]
     if not Path(named).is_dir():
-        raise InputError(f"HARNESS_DATA names {named}, which is no folder; set it right or unset it")
+        raise InputError(
+            f"HARNESS_DATA names {named}, which is no folder; set it right or unset it"
+        )
     return [Path(named), cache_folder()]
 
 

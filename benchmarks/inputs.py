@@ -90,7 +90,8 @@ def batch(source: str, dataset: Dataset, size: int, seed: int) -> Batch:
     resolution = pixels.shape[1]
     if resolution != dataset.resolution:
         raise InputError(
-            f"{source} images have {resolution} pixels a side, {dataset.name} takes {dataset.resolution}"
+            f"{source} images have {resolution} pixels a side, "
+            f"{dataset.name} takes {dataset.resolution}"
         )
     keep = np.flatnonzero(labels < dataset.classes)
     if len(keep) < size:
@@ -107,7 +108,9 @@ def _augment(
     size, resolution = len(pixels), pixels.shape[1]
     mean = np.asarray(images.mean, dtype=np.float32)
     deviation = np.asarray(images.deviation, dtype=np.float32)
-    flipped = np.where(rng.random_sample(size)[:, None, None, None] < 0.5, pixels[:, :, ::-1], pixels)
+    flipped = np.where(
+        rng.random_sample(size)[:, None, None, None] < 0.5, pixels[:, :, ::-1], pixels
+    )
     # The padding is black before normalisation, as in the usual training pipeline.
     p = images.padding
     padded = np.pad(flipped, ((0, 0), (p, p), (p, p), (0, 0)))

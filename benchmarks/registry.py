@@ -33,9 +33,7 @@ class Registry(Generic[T]):
     benchmarks.errors.InputError: unknown colour 'rad'; did you mean 'red'? Known: red
     """
 
-    def __init__(
-        self, kind: str, package: str | None = None, *, subpackages: bool = False
-    ) -> None:
+    def __init__(self, kind: str, package: str | None = None, *, subpackages: bool = False) -> None:
         self.kind = kind
         self._package = package
         self._subpackages = subpackages

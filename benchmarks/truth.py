@@ -27,12 +27,14 @@ class Accuracies:
     Attributes:
         values: Mean over the training seeds, in percent, indexed by architecture id.
         protocol: The protocol in words, printed under every table that rests on it.
-        source: The table's source, for columns.
+        source: The table's source.
+        trainings: Of the table.
     """
 
     values: pd.Series[float]
     protocol: str
     source: str
+    trainings: str
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class Table:
     Attributes:
         benchmark: Its name.
         source: Where the figures come from, in a few words.
+        trainings: Who trained the networks; tables of other trainings are independent.
         frame: Columns `COLUMNS`: architecture id, dataset key, training epochs, split, training
             seed (text; "mean" where the source gives only the mean) and accuracy in percent.
     """
 
     benchmark: str
     source: str
+    trainings: str
     frame: pd.DataFrame
 
     def validated(self, origin: Path | str) -> Table:
@@ -75,7 +79,8 @@ class Table:
             row = self.frame[twice].iloc[0]
             raise InputError(
                 f"{origin}: {row['arch']} stands twice for {row['dataset']} {row['split']}, "
-                f"{row['epochs']} epochs, seed {row['seed']} ({int(twice.sum())} such rows); {_REMEDY}"
+                f"{row['epochs']} epochs, seed {row['seed']} "
+                f"({int(twice.sum())} such rows); {_REMEDY}"
             )
         return self
 
@@ -85,7 +90,9 @@ class Table:
 
     def _under(self, dataset: str, split: str, epochs: int) -> pd.Series[bool]:
         frame = self.frame
-        return (frame["dataset"] == dataset) & (frame["split"] == split) & (frame["epochs"] == epochs)
+        return (
+            (frame["dataset"] == dataset) & (frame["split"] == split) & (frame["epochs"] == epochs)
+        )
 
     def accuracies(self, dataset: str, split: str, epochs: int) -> Accuracies:
         """Accuracy of every architecture under one protocol, averaged over training seeds.
@@ -109,7 +116,8 @@ class Table:
             low, high = int(counts.min()), int(counts.max())
             seeds = "one training" if high == 1 else f"mean over {low} to {high} trainings"
         protocol = f"{self.benchmark} {dataset}, {split} accuracy after {epochs} epochs, {seeds}"
-        return Accuracies(values, f"{protocol}; source: {self.source}", self.source)
+        protocol += f"; source: {self.source}"
+        return Accuracies(values, protocol, self.source, self.trainings)
 
 
 _REMEDY = "the file is damaged or of another kind: fetch or import it again"

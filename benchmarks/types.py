@@ -86,6 +86,10 @@ class SearchSpace(Protocol):
         """Names of the architecture sets, the default first."""
         ...
 
+    def dataset(self, name: str) -> Dataset:
+        """The task called `name`; an unknown one raises `InputError`."""
+        ...
+
     def architectures(self, name: str) -> Sequence[Any]:
         """All members of the set `name`, in the benchmark's official order."""
         ...
@@ -148,6 +152,7 @@ class Benchmark:
         truths: Sources of ground truth, the best first.
         import_official: Streams an official file into a `Table`; the callback takes
             (done, total) in units of the reader's choice.
+        keep: Writes an imported table to the given path, or where `truths` finds it.
         ndcg_top: (P, n): the published nDCG looks at the best P of n architectures.
         fetches: Names in `sources.toml` that `harness data fetch` downloads for it.
     """
@@ -156,5 +161,6 @@ class Benchmark:
     space: SearchSpace
     truths: Sequence[TruthSource]
     import_official: Callable[[Path, Callable[[int, int], None]], Table]
+    keep: Callable[[Table, Path | None], Path]
     ndcg_top: tuple[int, int]
     fetches: Sequence[str] = ()

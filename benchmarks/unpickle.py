@@ -12,7 +12,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,9 @@ class ForbiddenGlobal(pickle.UnpicklingError):
     """The pickle names something that it has no business to name."""
 
 
-def load(stream: IO[bytes], origin: Path | str, allowed: Allowed | None = None, **options: Any) -> Any:
+def load(
+    stream: IO[bytes], origin: Path | str, allowed: Allowed | None = None, **options: Any
+) -> Any:
     """Unpickle plain data.
 
     Args:
@@ -101,8 +103,8 @@ _SCALARS = {"f8": "<f8", "f4": "<f4", "f2": "<f2", "i8": "<i8", "i4": "<i4", "u1
 class _DType:
     """Stands for numpy.dtype: holds a plain little-endian type code and nothing else."""
 
-    def __init__(self, code: str, align: bool = False, copy: bool = False) -> None:
-        if isinstance(code, bytes):
+    def __init__(self, code: str | bytes, align: bool = False, copy: bool = False) -> None:
+        if isinstance(code, bytes):  # of Python 2
             code = code.decode("ascii")
         if code not in _SCALARS:
             raise ForbiddenGlobal(f"it holds NumPy data of type {code!r}")
@@ -239,10 +241,14 @@ class _Memo:
         self._recent.clear()
 
 
-class _Streaming(pickle._Unpickler):  # type: ignore[name-defined,misc]
-    """The pure-Python unpickler, with a look at every dictionary when it is filled."""
+#: The pure-Python unpickler: the C one has no place to look at what it builds.
+_PythonUnpickler: Any = pickle._Unpickler
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+
+class _Streaming(_PythonUnpickler):  # type: ignore[misc]
+    """An unpickler with a look at every dictionary when it is filled."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(_PythonUnpickler.dispatch)
 
     def __init__(self, stream: IO[bytes], consume: Callable[[dict[Any, Any]], bool]) -> None:
         super().__init__(stream)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import multiprocessing
 import os
 import platform
@@ -203,10 +204,22 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def resolve_device(device: str) -> str:
+    """ "auto" is CUDA where there is a GPU; other names are checked.
+
+    Raises:
+        InputError: The device is unknown or not there.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    _devices(device)
+    return device
+
+
 def _devices(device: str) -> list[str]:
     if device == "cpu":
         return ["cpu"]
-    if device.split(":")[0] != "cuda":
+    if device.split(":", maxsplit=1)[0] != "cuda":
         raise InputError(f"unknown device {device!r}; use cpu, cuda or cuda:N")
     count = torch.cuda.device_count()
     if device == "cuda" and count:
@@ -333,19 +346,18 @@ def _score_closed_forms(
             continue
         costs = space.costs(space.parse(arch), request.dataset)
         for name in wanted:
-            proxy = PROXIES[name]
-            block.append(
-                _record(
-                    request.key(arch, proxy, seed),
-                    lambda proxy=proxy, costs=costs: lambda: proxy.function(costs),
-                    "cpu",
-                )
-            )
+            function = functools.partial(PROXIES[name].function, costs)
+            key = request.key(arch, PROXIES[name], seed)
+            block.append(_record(key, functools.partial(_ready, function), "cpu"))
         if len(block) >= 5000:
             keep(block)
             block = []
     if block:
         keep(block)
+
+
+def _ready(function: Callable[[], Score]) -> Callable[[], Score]:
+    return function
 
 
 def _synchronise(device: str) -> None:
@@ -403,12 +415,11 @@ def _take(jobs: Iterator[_Job], count: int) -> Iterable[_Job]:
         yield job
 
 
-_worker_device = "cpu"
+_worker: dict[str, str] = {}  # of this process: its device
 
 
 def _start_worker(queue: Any, parent: int) -> None:
-    global _worker_device
-    _worker_device = queue.get()
+    _worker["device"] = queue.get()
     torch.set_num_threads(1)
     keep_freed_memory()
 
@@ -422,7 +433,7 @@ def _start_worker(queue: Any, parent: int) -> None:
 
 
 def _score_here(job: _Job) -> list[Record]:
-    return _score(job, _worker_device)
+    return _score(job, _worker["device"])
 
 
 @contextlib.contextmanager

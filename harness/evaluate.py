@@ -104,7 +104,7 @@ def evaluate(
             "seeds": values.shape[1],
         }
         top = ndcg_p(len(archs))
-        columns = [values.loc[archs, each].to_numpy(dtype=float) for each in values.columns]
+        columns: list[Array] = [np.asarray(values.loc[archs, each]) for each in values.columns]
         per_seed = [grounds[fingerprint].measure(column, top) for column in columns]
         for metric in per_seed[0]:
             single = np.array([measured[metric].value for measured in per_seed])
@@ -135,8 +135,10 @@ class _Ground:
         self, archs: pd.Index, truth: Accuracies, sizes: pd.DataFrame, resamples: int, seed: int
     ) -> None:
         self.seed = seed
-        self.accuracies = truth.values.loc[archs].to_numpy(dtype=float)
-        self.sizes = {name: sizes.loc[archs, name].to_numpy(dtype=float) for name in SIZES}
+        self.accuracies: Array = np.asarray(truth.values.loc[archs], dtype=float)
+        self.sizes: dict[str, Array] = {
+            name: np.asarray(sizes.loc[archs, name], dtype=float) for name in SIZES
+        }
         self.weights: Weights = metrics.bootstrap_weights(len(archs), resamples, seed)
         self._columns: dict[bytes, TauColumn] = {}
         self._taus: dict[tuple[bytes, bytes], _Measured] = {}

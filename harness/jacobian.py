@@ -141,8 +141,8 @@ def _backward_passes(
     directions: int,
 ) -> tuple[Tensor, Tensor]:
     # A folded batch norm is computed, and so observed, by its convolution.
-    folded = {bn: conv for conv, bn in folds.items()}
-    observed: set[nn.Module] = {folded.get(layer, layer) for layer in wanted}  # type: ignore[call-overload]
+    folded: dict[nn.Module, nn.Module] = {bn: conv for conv, bn in folds.items()}
+    observed: set[nn.Module] = {folded.get(layer, layer) for layer in wanted}
     linears = {module for module in network.modules() if isinstance(module, nn.Linear)}
     with _record_calls(observed | linears) as calls:
         logits = network(inputs if directions == 1 else inputs.repeat(directions, 1, 1, 1))
@@ -169,7 +169,7 @@ def _backward_passes(
     if head is None:
         return result, jacobian
     if outputs is head.inputs:
-        jacobian = torch.einsum("cd,bdk->bck", head.layer.weight, jacobian)  # type: ignore[arg-type]
+        jacobian = torch.einsum("cd,bdk->bck", head.layer.weight, jacobian)
     for attribute, column in wanted.get(head.layer, {}).items():
         # Scalar 0 of the classifier moves logit 0 alone.
         jacobian[:, 0, column] = head.inputs[:batch, 0] if attribute == "weight" else 1.0
@@ -183,6 +183,9 @@ def _output_gradients(
 
     Args:
         outputs: (K * B, D), the batch replicated K = `directions` times.
+        calls: Observed calls; their hooks collect the gradients.
+        batch: B.
+        directions: K, outputs propagated in one pass.
 
     Returns:
         (D, B, P) for each call, P pixels; None where the outputs do not depend on it.
@@ -215,9 +218,7 @@ def _has_rule(module: nn.Module) -> bool:
     return type(module) in (nn.BatchNorm2d, nn.Linear)
 
 
-def _factor(
-    call: _Call, layer: nn.Module, attribute: str, folded: nn.BatchNorm2d | None
-) -> Tensor:
+def _factor(call: _Call, layer: nn.Module, attribute: str, folded: nn.BatchNorm2d | None) -> Tensor:
     """What channel 0 of the output's gradient is multiplied with, pixel by pixel: (K * B, P).
 
     d logit / d theta = sum_p (d logit / d y_p) (d y_p / d theta); this is d y_p / d theta.
@@ -246,7 +247,11 @@ def _factor(
 
 def _channel0(layer: nn.Module, tensor: Tensor) -> Tensor:
     """Channel 0, pixels flattened: (B, P)."""
-    return tensor[..., 0].reshape(len(tensor), -1) if isinstance(layer, nn.Linear) else tensor[:, 0].flatten(1)
+    return (
+        tensor[..., 0].reshape(len(tensor), -1)
+        if isinstance(layer, nn.Linear)
+        else tensor[:, 0].flatten(1)
+    )
 
 
 # ------------------------------------------------------------------ the network, borrowed

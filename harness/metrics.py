@@ -182,11 +182,11 @@ def bootstrap_weights(n: int, resamples: int, seed: int) -> Weights:
 
 def interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of bootstrap values; NaNs (degenerate resamples) are left out."""
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
-    if not len(values):
+    drawn = np.asarray(values, dtype=float)
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
         return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

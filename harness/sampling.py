@@ -1,9 +1,10 @@
-"""Seeded, nested samples of architecture sets."""
+"""Which architectures are scored: seeded, nested samples of a set, or a list in a file."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.errors import InputError
@@ -38,3 +39,35 @@ def sample(architectures: Sequence[A], size: int | None, seed: int) -> list[A]:
 
 def _rank(architecture: Architecture, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}:{architecture.id}".encode()).digest()
+
+
+def read_list(path: Path, parse: Callable[[str], A]) -> list[A]:
+    """Architectures named in a file, one a line; blank lines and lines with # are skipped.
+
+    Args:
+        path: The file.
+        parse: Reads one name: a string, an index or a hash.
+
+    Returns:
+        Each architecture once, in the order of the file.
+
+    Raises:
+        InputError: The file cannot be read, is empty, or a line names no architecture.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the architecture list {path}: {error}") from error
+    found: dict[str, A] = {}
+    for number, line in enumerate(lines, start=1):
+        name = line.strip()
+        if not name or name.startswith("#"):
+            continue
+        try:
+            architecture = parse(name)
+        except InputError as error:
+            raise InputError(f"{path}, line {number}: {error}") from error
+        found.setdefault(architecture.id, architecture)
+    if not found:
+        raise InputError(f"{path} names no architecture; expected one a line")
+    return list(found.values())

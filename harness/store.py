@@ -124,7 +124,9 @@ class Store:
         with self._transaction():
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in (0, _SCHEMA_VERSION):
-                raise sqlite3.DatabaseError(f"its format is version {version}, not {_SCHEMA_VERSION}")
+                raise sqlite3.DatabaseError(
+                    f"its format is version {version}, not {_SCHEMA_VERSION}"
+                )
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS scores ("
                 "benchmark TEXT NOT NULL, dataset TEXT NOT NULL, arch TEXT NOT NULL, "
@@ -133,7 +135,8 @@ class Store:
                 "value REAL, status TEXT NOT NULL, message TEXT NOT NULL, "
                 "components TEXT NOT NULL, seconds REAL NOT NULL, device TEXT NOT NULL, "
                 "versions TEXT NOT NULL, "
-                "PRIMARY KEY (benchmark, dataset, proxy, version, seed, batch_size, input, init, arch)"
+                "PRIMARY KEY (benchmark, dataset, proxy, version, seed, batch_size, input, init, "
+                "arch)"
                 ") WITHOUT ROWID"
             )
             self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
@@ -177,7 +180,8 @@ class Store:
 
     def records(self, **where: str | int | Sequence[str]) -> Iterator[Record]:
         """Records whose key columns equal the given values (a sequence: any of them)."""
-        clauses, values = [], []
+        clauses: list[str] = []
+        values: list[str | int] = []
         for column, value in where.items():
             if column not in _KEY:
                 raise ValueError(f"no key column {column!r}")

@@ -12,6 +12,7 @@ BENCHMARKS.add(
         space=NASBench201Space(),
         truths=table.TRUTHS,
         import_official=table.import_official,
+        keep=table.keep,
         ndcg_top=(1000, 9445),
         fetches=("nats_bench",),
     ),

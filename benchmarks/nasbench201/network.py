@@ -43,7 +43,9 @@ class CellBlock(nn.Module):
 
     def __init__(self, cell: Cell, channels: int) -> None:
         super().__init__()
-        modules = ((edge, _operation(op, channels)) for edge, op in zip(EDGES, cell.ops, strict=True))
+        modules = (
+            (edge, _operation(op, channels)) for edge, op in zip(EDGES, cell.ops, strict=True)
+        )
         self._edges = [edge for edge, op in zip(EDGES, cell.ops, strict=True) if op != "none"]
         self.edges = nn.ModuleList(module for _, module in modules if module is not None)
 

@@ -71,7 +71,9 @@ class Cell:
                 raise InputError(_malformed(text, f"node {number} reads {node!r}"))
             if [source for _, source in terms] != [str(i) for i in range(number)]:
                 raise InputError(
-                    _malformed(text, f"node {number} must take its sources 0..{number - 1} in order")
+                    _malformed(
+                        text, f"node {number} must take its sources 0..{number - 1} in order"
+                    )
                 )
             ops.extend(op for op, _ in terms)
         if len(ops) != len(EDGES):
@@ -88,7 +90,9 @@ class Cell:
         Raises:
             InputError: Not six codes in 0..4.
         """
-        if len(codes) != len(EDGES) or any(code not in range(len(SUITE_ZERO_OPS)) for code in codes):
+        if len(codes) != len(EDGES) or any(
+            code not in range(len(SUITE_ZERO_OPS)) for code in codes
+        ):
             raise InputError(f"{codes!r} is no NAS-Bench-201 cell: expected six codes in 0..4")
         by_edge = dict(zip(SUITE_ZERO_EDGES, codes, strict=True))
         return cls(tuple(SUITE_ZERO_OPS[by_edge[edge]] for edge in EDGES))  # type: ignore[arg-type]

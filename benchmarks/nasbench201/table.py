@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bz2
 import importlib.util
-import pickle
 import re
 import zipfile
 from array import array
@@ -29,6 +28,7 @@ from benchmarks.types import TruthSource
 
 NAME = "nasbench201"
 SIZE = 15_625
+_OFFICIAL = "NAS-Bench-201"
 
 Progress = Callable[[int, int], None]
 
@@ -61,7 +61,9 @@ def read_compact(path: Path) -> Table:
         for column, (dataset, split) in _COMPACT_COLUMNS.items()
     ]
     frame = pd.concat(frames, ignore_index=True).assign(epochs=200, seed=MEAN_OF_SEEDS)
-    return _table("nats_bench.csv (NATS-Bench topology, official trainings)", frame, path)
+    return _table(
+        "nats_bench.csv (NATS-Bench topology, official trainings)", _OFFICIAL, frame, path
+    )
 
 
 def _check_complete(archs: pd.Series[str], path: Path, remedy: str) -> None:
@@ -83,7 +85,8 @@ def _check_complete(archs: pd.Series[str], path: Path, remedy: str) -> None:
     if len(archs) != SIZE:
         absent = next(cell.id for cell in official_order() if cell.id not in set(archs))
         raise InputError(
-            f"{path}: {SIZE - len(archs)} of {SIZE} cells are missing, among them {absent}; {remedy}"
+            f"{path}: {SIZE - len(archs)} of {SIZE} cells are missing, "
+            f"among them {absent}; {remedy}"
         )
 
 
@@ -114,7 +117,8 @@ def read_analog(path: Path) -> Table:
     frame = pd.DataFrame({"arch": archs, "accuracy": accuracies})
     _check_complete(frame["arch"], path, remedy)
     frame = frame.assign(dataset="cifar10", split="ori-test", epochs=200, seed="analog")
-    return _table("analog-nasbench (independent retraining, embedded)", frame, path)
+    source = "analog-nasbench (independent retraining, embedded)"
+    return _table(source, "analog-nasbench", frame, path)
 
 
 def _analog_file() -> Path | None:
@@ -125,11 +129,11 @@ def _analog_file() -> Path | None:
     return None
 
 
-def _table(source: str, frame: pd.DataFrame, origin: Path) -> Table:
+def _table(source: str, trainings: str, frame: pd.DataFrame, origin: Path) -> Table:
     frame = frame[list(COLUMNS)]
     for column in ("arch", "dataset", "split", "seed"):
         frame = frame.assign(**{column: frame[column].astype("category")})
-    return Table(NAME, source, frame).validated(origin)
+    return Table(NAME, source, trainings, frame).validated(origin)
 
 
 # ------------------------------------------------------------------ official files
@@ -144,7 +148,9 @@ class _Collector:
     def __init__(self, origin: Path) -> None:
         self.origin = origin
         self._codes: dict[str, dict[str, int]] = {c: {} for c in ("dataset", "split", "seed")}
-        self._columns = {name: array("i") for name in ("arch", "dataset", "epochs", "split", "seed")}
+        self._columns = {
+            name: array("i") for name in ("arch", "dataset", "epochs", "split", "seed")
+        }
         self._accuracy = array("d")
         self.cells: set[int] = set()
 
@@ -199,12 +205,12 @@ class _Collector:
         }
         frame = pd.DataFrame({"epochs": columns["epochs"], "accuracy": np.array(self._accuracy)})
         archs = [cell.id for cell in official_order()]
-        frame["arch"] = pd.Categorical.from_codes(columns["arch"], archs)
+        frame["arch"] = pd.Categorical.from_codes(columns["arch"], pd.Index(archs))
         for name, codes in self._codes.items():
-            frame[name] = pd.Categorical.from_codes(columns[name], list(codes))
+            frame[name] = pd.Categorical.from_codes(columns[name], pd.Index(list(codes)))
         count = "" if len(self.cells) == SIZE else f", {len(self.cells)} of {SIZE} cells"
         source = f"{self.origin.name} (official{count})"
-        return Table(NAME, source, frame[list(COLUMNS)]).validated(self.origin)
+        return Table(NAME, source, _OFFICIAL, frame[list(COLUMNS)]).validated(self.origin)
 
 
 def import_official(path: Path, progress: Progress = lambda done, total: None) -> Table:
@@ -236,7 +242,9 @@ def import_official(path: Path, progress: Progress = lambda done, total: None) -
 
 def _import_folder(path: Path, collector: _Collector, progress: Progress) -> None:
     files = sorted(
-        each for each in path.iterdir() if _TSS_FILE.fullmatch(each.name) or _ARCHIVE_FILE.fullmatch(each.name)
+        each
+        for each in path.iterdir()
+        if _TSS_FILE.fullmatch(each.name) or _ARCHIVE_FILE.fullmatch(each.name)
     )
     for number, file in enumerate(files, start=1):
         if _TSS_FILE.fullmatch(file.name):
@@ -313,7 +321,7 @@ def _pickles(path: Path, raw: Any) -> Iterator[IO[bytes]]:
     raw.seek(0)
     if magic[:3] == b"BZh":
         with bz2.open(raw) as stream:
-            yield stream  # type: ignore[misc]
+            yield stream
     elif magic == b"PK\x03\x04":
         try:
             with zipfile.ZipFile(raw) as archive:
@@ -356,7 +364,15 @@ def read_parquet(path: Path) -> Table:
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is no readable Parquet file: {error}; import it again") from error
     source = (arrow.schema.metadata or {}).get(_SOURCE_KEY, path.name.encode()).decode()
-    return Table(NAME, source, frame).validated(path)
+    return Table(NAME, source, _OFFICIAL, frame).validated(path)
+
+
+def keep(table: Table, path: Path | None = None) -> Path:
+    """Write an imported table where `harness` finds it again, or to `path`."""
+    complete = table.frame["arch"].nunique() == SIZE
+    target = path or imported_file(complete=complete)
+    write_parquet(table, target)
+    return target
 
 
 def imported_file(*, complete: bool) -> Path:
@@ -383,9 +399,7 @@ TRUTHS = (
         read_compact,
         "harness data fetch nats_bench",
     ),
-    TruthSource(
-        "analog", _analog_file, read_analog, "pip install analog-nasbench (CIFAR-10 only)"
-    ),
+    TruthSource("analog", _analog_file, read_analog, "pip install analog-nasbench (CIFAR-10 only)"),
     TruthSource(
         "official-partial",
         lambda: _existing(imported_file(complete=False)),
@@ -394,4 +408,3 @@ TRUTHS = (
         automatic=False,
     ),
 )
-

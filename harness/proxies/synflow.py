@@ -39,9 +39,7 @@ def synflow(network: nn.Module, batch: Batch) -> float:
     with torch.no_grad():
         for tensor in (*absolute.parameters(), *absolute.buffers()):
             tensor.abs_()
-    weights = [
-        m.weight for m in absolute.modules() if isinstance(m, nn.Conv2d | nn.Linear)
-    ]
+    weights = [m.weight for m in absolute.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     ones = torch.ones_like(batch.inputs[:1], dtype=torch.float64)
     flow = absolute(ones).sum()
     gradients = torch.autograd.grad(flow, weights, allow_unused=True)

@@ -1,0 +1,72 @@
+# Everything runs in .venv, which is made when it is missing or pyproject.toml has changed.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+# The torch that results and CI were made with; any from 2.11 works: make TORCH='torch>=2.11' ...
+TORCH ?= torch==2.13.0
+
+PROXY ?= vkdnw
+BENCHMARK ?= nasbench201
+DATASET ?= cifar10
+SET ?=
+SAMPLE ?=
+SEED ?= 0
+OUT ?= results
+# Anything else that `harness eval` takes, e.g. ARGS='--truth analog --workers 2'
+ARGS ?=
+
+HARNESS := $(VENV)/bin/harness
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+READY_OFFICIAL := $(VENV)/.ready-official
+
+.DEFAULT_GOAL := help
+.PHONY: help setup eval test lint typecheck unit bench results clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}; call: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet '$(TORCH)' -e .
+	@touch $@
+
+$(READY_DEV): $(READY)
+	$(VENV)/bin/python -m pip install --quiet '$(TORCH)' -e '.[dev]'
+	@touch $@
+
+# Their metadata asks for packages that the tests do not use; an oracle that cannot be
+# installed is skipped by the tests, with a reason.
+$(READY_OFFICIAL): $(READY_DEV)
+	-$(VENV)/bin/python -m pip install --quiet '$(TORCH)' -e '.[official]'
+	@touch $@
+
+setup: $(READY) ## Make .venv with the harness in it
+
+eval: $(READY) ## Score and evaluate: make eval PROXY=vkdnw [DATASET= SET= SAMPLE= SEED= OUT= ARGS=]
+	$(HARNESS) eval $(PROXY) --benchmark $(BENCHMARK) --dataset $(DATASET) --seed $(SEED) --out $(OUT) \
+	  $(if $(SET),--set $(SET)) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
+
+test: lint typecheck unit ## Lint, type check and all tests
+
+lint: $(READY_DEV) ## ruff
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+typecheck: $(READY_DEV) ## mypy, strict
+	$(VENV)/bin/mypy
+
+unit: $(READY_OFFICIAL) ## pytest, with doctests
+	$(VENV)/bin/python -m pytest
+
+bench: $(READY_DEV) ## Speed, as ratios against literal versions in the same run
+	$(VENV)/bin/python -m tests.bench $(ARGS)
+
+results: $(READY) ## Regenerate what is committed under results/ (half an hour on two cores)
+	$(HARNESS) eval vkdnw vkdnw_exact nwot synflow --sample 1000 --out $(OUT) $(ARGS)
+
+clean: ## Remove .venv and caches; results stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,144 @@
+"""Figures of an evaluation. Every function takes finished numbers and draws on given axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+
+from harness.report import style
+
+
+def tau_chart(
+    axes: Axes,
+    evaluation: pd.DataFrame,
+    baselines: Sequence[str],
+    ceiling: tuple[float, float, float] | None = None,
+) -> None:
+    """Kendall's tau of every proxy: a dot and its 95 % interval, the best on top.
+
+    Args:
+        axes: Drawn on.
+        evaluation: Columns `proxy`, `kendall_tau`, `kendall_tau_low`, `kendall_tau_high`.
+        baselines: Proxies drawn in grey.
+        ceiling: Tau of two trainings of the same architectures, and its interval.
+    """
+    rows = evaluation.sort_values("kendall_tau").reset_index(drop=True)
+    for y, (_, row) in enumerate(rows.iterrows()):
+        colour = style.BASELINE if row["proxy"] in baselines else style.ACCENT
+        axes.plot([row["kendall_tau_low"], row["kendall_tau_high"]], [y, y], color=colour, lw=2.5)
+        axes.plot(row["kendall_tau"], y, "o", color=colour, ms=7)
+        axes.annotate(
+            f"{row['kendall_tau']:.3f}",
+            (row["kendall_tau_high"], y),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color=style.INK,
+        )
+    axes.set_yticks(range(len(rows)), rows["proxy"])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    low = min(0.0, float(rows["kendall_tau_low"].min()) - 0.05)
+    axes.set_xlim(low, 1.0)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.set_xlabel("Kendall's $\\tau$ with trained accuracy (dot, 95 % interval)")
+    if ceiling is not None:
+        axes.axvspan(ceiling[1], ceiling[2], color=style.CEILING, alpha=0.2, lw=0)
+        axes.axvline(ceiling[0], color=style.CEILING, lw=1.5, ls="--")
+        axes.annotate(
+            f"retraining ceiling {ceiling[0]:.3f}",
+            (ceiling[0], 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=9,
+            color=style.CEILING,
+        )
+
+
+def rank_scatter(
+    axes: Axes, scores: np.ndarray, accuracies: np.ndarray, params: np.ndarray
+) -> PathCollection:
+    """Rank predicted by a proxy against trained accuracy, coloured by size.
+
+    Args:
+        axes: Drawn on.
+        scores: (n,) scores; the best gets rank 1, ties their mean rank.
+        accuracies: (n,) percent.
+        params: (n,) parameters.
+
+    Returns:
+        The points, for a colour bar.
+    """
+    ranks = pd.Series(-scores).rank(method="average").to_numpy()
+    points = axes.scatter(
+        ranks,
+        accuracies,
+        c=params / 1e6,
+        cmap=style.SIZE_MAP,
+        s=max(4.0, min(16.0, 6000 / len(ranks))),
+        alpha=0.75,
+        lw=0,
+        rasterized=True,
+    )
+    axes.set_xlim(len(ranks) * 1.02, 1 - len(ranks) * 0.02)
+    # A few collapsed trainings would flatten all the others: the axis shows the upper 98 %.
+    floor = float(np.quantile(accuracies, 0.02))
+    ceiling = float(accuracies.max())
+    axes.set_ylim(floor - 0.05 * (ceiling - floor), ceiling + 0.05 * (ceiling - floor))
+    axes.grid()
+    axes.set_axisbelow(True)
+    return points
+
+
+def evaluation_figure(
+    evaluation: pd.DataFrame,
+    baselines: Sequence[str],
+    title: str,
+    ceiling: tuple[float, float, float] | None,
+) -> Figure:
+    """The dot-and-interval chart as a figure of its own."""
+    figure = Figure(figsize=(7.5, 1.4 + 0.42 * len(evaluation)))
+    axes = figure.subplots()
+    tau_chart(axes, evaluation, baselines, ceiling)
+    axes.set_title(title, pad=18)
+    return figure
+
+
+def ranking_figure(
+    panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+    taus: Mapping[str, float],
+    title: str,
+) -> Figure:
+    """One `rank_scatter` a proxy, on common axes.
+
+    Args:
+        panels: Scores, accuracies and parameters, by proxy.
+        taus: Kendall's tau of each.
+        title: Of the figure.
+    """
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(3.7 * columns + 1.4, 3.2 * rows + 0.7), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    points = None
+    for axes, (name, arrays) in zip(grid.flat, panels.items(), strict=False):
+        points = rank_scatter(axes, *arrays)
+        axes.set_title(f"{name}   $\\tau$ = {taus[name]:.3f}")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure.supxlabel("rank predicted by the proxy (best on the right)", fontsize=10)
+    figure.supylabel("trained accuracy (%)", fontsize=10)
+    if points is not None:
+        figure.colorbar(points, ax=grid, label="parameters (M)", shrink=0.9)
+    return figure

@@ -1,0 +1,65 @@
+"""One look for all figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks.data import replacing
+
+INK = "#222222"
+MUTED = "#8a8f98"
+ACCENT = "#1f6feb"
+BASELINE = "#9aa0a6"
+CEILING = "#c2410c"
+SIZE_MAP = "viridis"
+
+_RC: dict[Any, object] = {
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": "#e4e6ea",
+    "legend.frameon": False,
+    "svg.hashsalt": "nas-proxy-harness",  # the same figure is the same file
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Figures made inside look alike, and need no screen."""
+    with mpl.rc_context({**_RC, "backend": "Agg"}):
+        yield
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write a figure as PNG and SVG, each whole or not at all.
+
+    Args:
+        figure: What to write.
+        path: Without an ending.
+
+    Returns:
+        The two files.
+    """
+    written = []
+    for ending, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+        target = path.with_suffix(ending)
+        with replacing(target) as temporary:
+            figure.savefig(temporary, format=ending[1:], metadata=metadata, bbox_inches="tight")
+        written.append(target)
+    return written

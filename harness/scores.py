@@ -1,0 +1,148 @@
+"""Records of the store as frames: for the evaluation, and for export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import BENCHMARKS
+from benchmarks.errors import InputError
+from harness.engine import Request
+from harness.evaluate import SIZES, Scores
+from harness.proxies import PROXIES
+from harness.store import Key, Record, Store
+
+
+def scores_of(store: Store, request: Request) -> dict[str, Scores]:
+    """Scores of the request's proxies: NaN where there is none."""
+    archs = pd.Index(request.archs)
+    result = {}
+    for name in request.proxies:
+        proxy = PROXIES[name]
+        columns, seconds = {}, []
+        for seed in request.seeds:
+            records = {r.key.arch: r for r in store.records(**request.column(proxy, seed))}
+            kept = [records.get(arch) for arch in request.archs]
+            columns[seed] = [r.value if r and r.value is not None else np.nan for r in kept]
+            seconds += [r.seconds for r in kept if r and r.ok]
+        values = pd.DataFrame(columns, index=archs, dtype=float)
+        result[proxy.name] = Scores(values, float(np.mean(seconds)) if seconds else 0.0)
+    return result
+
+
+def complete(store: Store, request: Request, names: Iterable[str]) -> list[str]:
+    """Those of the named proxies that the store holds for the whole request."""
+    wanted = set(request.archs)
+    found = []
+    for name in names:
+        proxy = PROXIES[name]
+        held = (
+            {r.key.arch for r in store.records(**request.column(proxy, seed)) if r.ok}
+            for seed in request.seeds
+        )
+        # An occasional failure does not make a proxy incomplete; its row counts them.
+        if all(len(wanted - archs) <= 0.02 * len(wanted) for archs in held):
+            found.append(proxy.name)
+    return found
+
+
+def sizes_of(request: Request) -> pd.DataFrame:
+    """Closed-form `SIZES` of the request's architectures, indexed by id."""
+    space = BENCHMARKS[request.benchmark].space
+    costs = (space.costs(space.parse(arch), request.dataset) for arch in request.archs)
+    rows = [[getattr(cost, size) for size in SIZES] for cost in costs]
+    return pd.DataFrame(rows, index=pd.Index(request.archs), columns=list(SIZES))
+
+
+def export_frame(
+    store: Store,
+    benchmark: str,
+    dataset: str,
+    *,
+    batch_size: int | None = None,
+    input: str | None = None,  # noqa: A002 - the option's name
+) -> pd.DataFrame:
+    """Every score of a benchmark and dataset, one row an architecture and seed.
+
+    Args:
+        store: Read.
+        benchmark: Name.
+        dataset: Its dataset key.
+        batch_size: Keep only proxies' records with it (and those that see no batch).
+        input: Likewise for the input.
+
+    Returns:
+        Columns `arch`, `index`, `seed`; then for every proxy its score (NaN where it failed),
+        its components as `<proxy>_<component>`, and `<proxy>_seconds`. Only the newest
+        version of each proxy counts.
+
+    Raises:
+        InputError: There is nothing, or a proxy was scored under several protocols.
+    """
+    name = BENCHMARKS[benchmark].name
+    records = [
+        record
+        for record in store.records(benchmark=name, dataset=dataset)
+        if batch_size is None or record.key.batch_size in (0, batch_size)
+        if input is None or record.key.input in ("none", input)
+    ]
+    if not records:
+        raise InputError(f"{store.path} holds no scores of {benchmark} on {dataset}")
+    records = _newest(records)
+    _check_one_protocol(records)
+    rows: dict[tuple[str, int], dict[str, float]] = {}
+    for record in sorted(records, key=lambda r: (r.key.proxy, r.key.arch)):
+        row = rows.setdefault((record.key.arch, record.key.seed), {})
+        proxy = record.key.proxy
+        if record.value is not None or not record.components:
+            row[proxy] = np.nan if record.value is None else record.value
+        row.update({f"{proxy}_{part}": value for part, value in record.components.items()})
+        row[f"{proxy}_seconds"] = record.seconds
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    proxies = sorted({record.key.proxy for record in records})
+    columns: list[str] = sorted(map(str, frame.columns), key=_column_order(proxies))
+    frame = frame[columns]
+    space = BENCHMARKS[benchmark].space
+    archs = [arch for arch, _ in rows]
+    indices = pd.Series([space.index(space.parse(arch)) for arch in archs], dtype="Int64")
+    frame.insert(0, "seed", [seed for _, seed in rows])
+    frame.insert(0, "index", indices.to_numpy())
+    frame.insert(0, "arch", archs)
+    return frame.sort_values(["index", "arch", "seed"]).reset_index(drop=True)
+
+
+def _newest(records: Sequence[Record]) -> list[Record]:
+    newest: dict[str, int] = {}
+    for record in records:
+        key = record.key
+        newest[key.proxy] = max(newest.get(key.proxy, 0), key.version)
+    return [record for record in records if record.key.version == newest[record.key.proxy]]
+
+
+def _check_one_protocol(records: Sequence[Record]) -> None:
+    protocols: dict[str, set[tuple[int, str, str]]] = {}
+    for record in records:
+        key: Key = record.key
+        protocols.setdefault(key.proxy, set()).add((key.batch_size, key.input, key.init))
+    for proxy, several in protocols.items():
+        if len(several) > 1:
+            kinds = "; ".join(f"batch {b}, {i} input" for b, i, _ in sorted(several))
+            raise InputError(
+                f"{proxy} was scored under several protocols ({kinds}); "
+                "choose one with --batch-size and --input"
+            )
+
+
+def _column_order(proxies: Sequence[str]) -> Callable[[str], tuple[int, int, int, str]]:
+    """Sorts columns by proxy: score, components, seconds."""
+
+    def order(column: str) -> tuple[int, int, int, str]:
+        # The longest proxy name that the column starts with owns it.
+        owner = max((p for p in proxies if column == p or column.startswith(f"{p}_")), key=len)
+        part = column[len(owner) :]
+        kind = 0 if not part else 2 if part == "_seconds" else 1
+        return proxies.index(owner), kind, len(part), part
+
+    return order

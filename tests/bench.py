@@ -1,0 +1,163 @@
+"""`make bench`: speed as ratios against literal versions, measured in one run on one thread.
+
+Prints a table. Timings are of this machine; the ratios are what is compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+from benchmarks import BENCHMARKS, inputs
+from benchmarks.nasbench201.table import read_compact
+from benchmarks.truth import Accuracies
+from harness import metrics
+from harness.engine import keep_freed_memory, prepare
+from harness.evaluate import SIZES, Scores, evaluate
+from harness.initialise import weight_seed
+from harness.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
+from harness.proxies import PROXIES
+from harness.sampling import sample
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def jacobians(dataset: str, cells: int, batch_size: int, device: str) -> None:
+    """The Fisher Jacobian of `vkdnw` against vmap(jacrev), on random reachable cells."""
+    space = BENCHMARKS["nasbench201"].space
+    proxy = PROXIES["vkdnw"]
+    task = space.dataset(dataset)
+    images = inputs.batch("gaussian", task, batch_size, 0).inputs
+    images = images.to(device, memory_format=torch.channels_last)
+    fast, literal, errors = [], [], []
+    for cell in sample(space.architectures("reachable"), cells, 1):
+        seed = weight_seed("nasbench201", dataset, cell.id, 0, proxy)
+        network = prepare(space.network(cell, dataset), proxy, seed, device)
+        names = scalar_parameters(network)
+        results: dict[str, torch.Tensor] = {}
+
+        def run_fast() -> None:
+            results["fast"] = scalar_jacobian(network, images, names)[1]  # noqa: B023
+
+        def run_literal() -> None:
+            results["literal"] = scalar_jacobian_reference(network, images, names)  # noqa: B023
+
+        run_fast()  # first use of a shape compiles its kernels
+        fast.append(min(seconds(run_fast) for _ in range(2)))
+        literal.append(seconds(run_literal))
+        difference = (results["fast"] - results["literal"]).norm() / results["literal"].norm()
+        errors.append(float(difference))
+    ratio = sum(literal) / sum(fast)
+    print(
+        f"vkdnw Jacobian, {dataset} ({task.classes} classes), batch {batch_size}, {cells} cells: "
+        f"{1000 * statistics.mean(fast):,.0f} ms a cell, "
+        f"literal {1000 * statistics.mean(literal):,.0f} ms, {ratio:.1f}x; "
+        f"largest relative error {max(errors):.1e}",
+        flush=True,
+    )
+
+
+def proxies(cells: int, batch_size: int, device: str) -> None:
+    """Every proxy alone on cifar10."""
+    benchmark = BENCHMARKS["nasbench201"]
+    space = benchmark.space
+    batch = inputs.batch("gaussian", space.dataset("cifar10"), batch_size, 0)
+    images = batch.inputs.to(device, memory_format=torch.channels_last)
+    batch = type(batch)(images, batch.targets.to(device), batch.source)
+    chosen = sample(space.architectures("reachable"), cells, 1)
+    for name in PROXIES:
+        proxy = PROXIES[name]
+        times = []
+        for cell in chosen:
+            if proxy.needs == "costs":
+                costs = space.costs(cell, "cifar10")
+                times.append(seconds(lambda p=proxy, c=costs: p.function(c)))  # type: ignore[misc]
+                continue
+            network = prepare(space.network(cell, "cifar10"), proxy, 0, device)
+            times.append(seconds(lambda p=proxy, n=network: p.function(n, batch)))  # type: ignore[misc]
+        print(f"{name}: {1000 * statistics.mean(times):,.4g} ms a cell", flush=True)
+    costs_time = seconds(
+        lambda: [space.costs(cell, "cifar10") for cell in space.architectures("all")]
+    )
+    print(f"closed-form costs: {1e6 * costs_time / 15_625:.1f} us a cell")
+
+
+def tables() -> None:
+    """Loading the compact table (one of the same shape, made here), and the metrics."""
+    space = BENCHMARKS["nasbench201"].space
+    cells = space.architectures("all")
+    rng = np.random.RandomState(0)
+    accuracy = rng.uniform(10, 95, (len(cells), 3))
+    columns = ("CIFAR10", "CIFAR100", "ImageNet")
+    frame = pd.DataFrame(accuracy, columns=[f"{c}TestAccuracy200Epochs" for c in columns])
+    frame["ArchitectureString"] = [cell.id for cell in cells]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "nats_bench.csv"
+        frame.to_csv(path, index=False)
+        spent = seconds(lambda: read_compact(path))
+        print(f"compact table, {len(cells):,} cells: {spent:.2f} s (< 0.5)")
+
+    ids = pd.Index([cell.id for cell in cells])
+    sizes = pd.DataFrame(
+        [[getattr(space.costs(cell, "cifar10"), size) for size in SIZES] for cell in cells],
+        index=ids,
+        columns=list(SIZES),
+    )
+    truth = Accuracies(pd.Series(accuracy[:, 0], index=ids), "random", "random", "random")
+    scores = {size: Scores(sizes[[size]].astype(float), 0.0) for size in SIZES}
+    for k in range(3):
+        noisy = accuracy[:, 0] + rng.normal(0, 10 * (k + 1), len(cells))
+        scores[f"noisy{k}"] = Scores(pd.DataFrame({0: noisy}, index=ids), 0.0)
+    spent = seconds(lambda: evaluate(scores, truth, sizes, ndcg_p=lambda n: round(1000 * n / 9445)))
+    print(f"metrics with intervals, 6 proxies, {len(cells):,} rows: {spent:.1f} s (< 20)")
+
+    x, y = accuracy[:, 0], accuracy[:, 1]
+    weights = metrics.bootstrap_weights(len(x), 100, 0)
+    drawn = weights.T.astype(int)
+    columns_ = metrics.tau_column(x, weights), metrics.tau_column(y, weights)
+    fast = seconds(lambda: metrics.bootstrap_tau(*columns_, weights))
+    literal = seconds(
+        lambda: [stats.kendalltau(np.repeat(x, w), np.repeat(y, w)).statistic for w in drawn]
+    )
+    print(
+        f"bootstrap tau, {len(x):,} rows: {literal / fast:.1f}x "
+        "scipy's kendalltau on the resampled arrays"
+    )
+
+
+def main() -> None:
+    """Run all benchmarks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    print(f"torch {torch.__version__}, {options.device}, 1 thread of {os.cpu_count()} cores")
+    tables()
+    proxies(options.cells, options.batch_size, options.device)
+    for dataset in ("cifar10", "cifar100", "ImageNet16-120"):
+        jacobians(dataset, options.cells, options.batch_size, options.device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of all of this, literal versions included: {peak:,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
