@@ -126,7 +126,7 @@ def ranking_figure(
         taus: Kendall's tau of each.
         title: Of the figure.
     """
-    columns = min(3, len(panels))
+    columns = len(panels) if len(panels) <= 3 else math.ceil(math.sqrt(len(panels)))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(3.7 * columns + 1.4, 3.2 * rows + 0.7), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
@@ -138,7 +138,7 @@ def ranking_figure(
         axes.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     figure.supxlabel("rank predicted by the proxy (best on the right)", fontsize=10)
-    figure.supylabel("trained accuracy (%)", fontsize=10)
+    figure.supylabel("trained accuracy (%; the lowest 2 % not shown)", fontsize=10)
     if points is not None:
         figure.colorbar(points, ax=grid, label="parameters (M)", shrink=0.9)
     return figure

@@ -52,6 +52,11 @@ def _count(name: str) -> Callable[[pd.Series], str]:
     return lambda row: f"{int(row[name]):,}"
 
 
+def _milliseconds(seconds: float) -> str:
+    value = 1000 * seconds
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
 #: What a person reads; evaluation.csv holds every metric with its interval.
 COLUMNS: Sequence[Column] = (
     Column("proxy", lambda row: str(row["proxy"])),
@@ -68,7 +73,7 @@ COLUMNS: Sequence[Column] = (
     Column("top-1 % (regret)", lambda r: f"{r['top1_accuracy']:.2f} ({r['top1_regret']:.2f})"),
     Column("prec. top 5%", _plain("precision_top5")),
     Column("ties", lambda row: f"{100 * row['tie_share']:.0f}%"),
-    Column("ms/arch", lambda row: f"{1000 * row['seconds']:.3g}"),
+    Column("ms/arch", lambda row: _milliseconds(row["seconds"])),
 )
 
 #: The columns that fit a terminal.

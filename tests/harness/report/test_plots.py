@@ -1,0 +1,58 @@
+"""Figures show the numbers they are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from harness.report import plots, style
+
+EVALUATION = pd.DataFrame(
+    {
+        "proxy": ["b", "a", "params"],
+        "kendall_tau": [0.2, 0.6, -0.3],
+        "kendall_tau_low": [0.1, 0.5, -0.4],
+        "kendall_tau_high": [0.3, 0.7, -0.2],
+    }
+)
+
+
+def test_tau_chart_places_dots_intervals_and_ceiling() -> None:
+    axes = Figure().subplots()
+    plots.tau_chart(axes, EVALUATION, ["params"], ceiling=(0.9, 0.88, 0.92))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["params", "b", "a"]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [dot.get_xydata()[0][0] for dot in dots] == [-0.3, 0.2, 0.6]
+    assert [dot.get_color() for dot in dots] == [style.BASELINE, style.ACCENT, style.ACCENT]
+    bars = [list(line.get_xdata()) for line in axes.lines if line.get_linestyle() == "-"]
+    assert [0.5, 0.7] in bars
+    assert axes.get_xlim()[0] < -0.4
+    assert "retraining ceiling 0.900" in [text.get_text() for text in axes.texts]
+
+
+def test_rank_scatter_puts_the_best_score_at_rank_one() -> None:
+    axes = Figure().subplots()
+    scores, accuracies = np.array([1.0, 3.0, 2.0]), np.array([50.0, 90.0, 70.0])
+    points = plots.rank_scatter(axes, scores, accuracies, np.array([1e6, 3e6, 2e6]))
+    assert np.asarray(points.get_offsets()).tolist() == [[3, 50], [1, 90], [2, 70]]
+    assert np.asarray(points.get_array()).tolist() == [1, 3, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_figures_are_written_whole_and_the_same_twice(count: int, tmp_path: Path) -> None:
+    rng = np.random.RandomState(0)
+    panels = {
+        f"p{k}": (rng.rand(30), rng.uniform(50, 90, 30), rng.rand(30) * 1e6) for k in range(count)
+    }
+    with style.house_style():
+        for attempt in ("one", "two"):
+            figure = plots.ranking_figure(panels, dict.fromkeys(panels, 0.5), "title")
+            written = style.save(figure, tmp_path / attempt)
+            assert [path.suffix for path in written] == [".png", ".svg"]
+    for ending in ("png", "svg"):
+        first, second = ((tmp_path / f"{a}.{ending}").read_bytes() for a in ("one", "two"))
+        assert first == second

@@ -1,0 +1,71 @@
+"""The one-way flow: who may import whom, and what loads without torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = [p for package in ("benchmarks", "harness") for p in (ROOT / package).rglob("*.py")]
+PROXIES = [p for p in (ROOT / "harness/proxies").glob("*.py") if not p.name.startswith("_")]
+
+#: Each room of `harness` and those it must not know, directly or by a function-level import.
+LATER = {
+    "harness/metrics.py": ("harness.",),
+    "harness/store.py": ("harness.",),
+    "harness/sampling.py": ("harness.",),
+    "harness/jacobian.py": ("harness.", "benchmarks."),
+    "harness/proxies": ("harness.engine", "harness.store", "harness.evaluate", "harness.report"),
+    "harness/engine.py": ("harness.evaluate", "harness.report", "harness.scores", "harness.cli"),
+    "harness/evaluate.py": ("harness.engine", "harness.report", "harness.scores", "harness.cli"),
+    "harness/report": ("harness.engine", "harness.store", "harness.evaluate", "harness.cli"),
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, with a trailing dot: prefixes match whole names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {f"{alias.name}." for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}." for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    relative = path.relative_to(ROOT).as_posix()
+    if relative.startswith("benchmarks/"):
+        assert not [m for m in imports(path) if m.startswith("harness.")]
+    for room, forbidden in LATER.items():
+        if relative.startswith(room):
+            assert not [m for m in imports(path) if m.startswith(forbidden)]
+
+
+@pytest.mark.parametrize("path", PROXIES, ids=lambda p: p.stem)
+def test_no_proxy_imports_another(path: Path) -> None:
+    others = {f"harness.proxies.{p.stem}." for p in PROXIES if p != path}
+    assert not [m for m in imports(path) if m.startswith(tuple(others))]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "harness.metrics",
+        "harness.evaluate",
+        "harness.report.tables",
+        "harness.report.plots",
+        "benchmarks.nasbench201.table",
+        "benchmarks.nasbench201",
+        "harness.cli",
+    ],
+)
+def test_loads_without_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
