@@ -113,23 +113,38 @@ def _wanted(network: nn.Module, names: Sequence[str]) -> dict[nn.Module, dict[st
 
 @dataclass
 class _Call:
-    """One call of a layer.
+    """One call of a layer; only what its rule needs, so that activations can be freed.
 
     Attributes:
         layer: The module called.
-        inputs: What it read, (B, ...).
-        output: What it gave; it requires a gradient.
-        gradients: Channel 0 of the output's gradient, one (K * B, pixels...) a pass.
+        x: Channel 0 of what it read, (K * B, H, W) or (K * B, ...).
+        y: Channel 0 of what it gave, likewise.
+        gradients: Channel 0 of the gradient of what it gave, (K * B, P), one a pass.
     """
 
     layer: nn.Module
-    inputs: Tensor
-    output: Tensor
+    x: Tensor
+    y: Tensor
     gradients: list[Tensor] = field(default_factory=list)
 
     def collect(self, gradient: Tensor) -> None:
-        """Tensor hook: keep what the rules need of the gradient of `output`."""
-        self.gradients.append(_channel0(self.layer, gradient).clone())
+        """Tensor hook: keep what the rules need of the output's gradient."""
+        self.gradients.append(_flat(_channel0(self.layer, gradient)))
+
+
+@dataclass
+class _Recording:
+    """What the forward pass left behind.
+
+    Attributes:
+        calls: Calls of the observed layers, in order.
+        leaves: Outputs that nothing upstream makes differentiable; the backward passes end here.
+        linears: Inputs and outputs of all linear layers: one may make the logits.
+    """
+
+    calls: list[_Call] = field(default_factory=list)
+    leaves: list[Tensor] = field(default_factory=list)
+    linears: list[tuple[_Call, Tensor, Tensor]] = field(default_factory=list)
 
 
 def _backward_passes(
@@ -143,70 +158,57 @@ def _backward_passes(
     # A folded batch norm is computed, and so observed, by its convolution.
     folded: dict[nn.Module, nn.Module] = {bn: conv for conv, bn in folds.items()}
     observed: set[nn.Module] = {folded.get(layer, layer) for layer in wanted}
-    linears = {module for module in network.modules() if isinstance(module, nn.Linear)}
-    with _record_calls(observed | linears) as calls:
+    observed |= {module for module in network.modules() if isinstance(module, nn.Linear)}
+    with _recorded(observed) as recording:
         logits = network(inputs if directions == 1 else inputs.repeat(directions, 1, 1, 1))
     batch, classes = len(inputs), logits.shape[1]
 
     # Logits that a linear layer makes of fewer features: propagate the features instead.
-    head = next((c for c in calls if c.output is logits and c.inputs.dim() == 2), None)
-    outputs = logits
-    if head is not None and head.inputs.shape[1] < classes:
-        outputs = head.inputs
-    calls = [call for call in calls if call is not head and call.layer in observed]
-    gradients = _output_gradients(outputs, calls, batch, directions)
+    head, features = None, logits
+    for call, read, given in recording.linears:
+        if given is logits and read.dim() == 2:
+            head, features = call, read
+    outputs = features if features.shape[1] < classes else logits
+    calls = [call for call in recording.calls if call is not head]
+    _propagate(outputs, recording.leaves, batch, directions)
 
     jacobian = inputs.new_zeros(batch, outputs.shape[1], columns)
-    for call, gradient in zip(calls, gradients, strict=True):
-        for layer in (call.layer, folds.get(call.layer)):
-            if layer is None or layer not in wanted or gradient is None:
-                continue
-            for attribute, column in wanted[layer].items():
-                factor = _factor(call, layer, attribute, folds.get(call.layer))[:batch]
-                # (D, B, P) with (B, P): the derivative sums over pixels.
+    for call in calls:
+        if not call.gradients:  # the outputs do not depend on it
+            continue
+        # (D, B, P): direction, sample, pixel.
+        gradient = torch.cat(call.gradients).unflatten(0, (-1, batch))[: outputs.shape[1]]
+        bn = folds.get(call.layer)
+        for layer in (call.layer,) if bn is None else (call.layer, bn):
+            for attribute, column in wanted.get(layer, {}).items():
+                factor = _factor(call, layer, attribute, bn)[:batch]
                 jacobian[:, :, column] += torch.einsum("dbp,bp->bd", gradient, factor)
-    result = logits[:batch].detach()
-    if head is None:
-        return result, jacobian
-    if outputs is head.inputs:
+    if outputs is not logits and head is not None:
         jacobian = torch.einsum("cd,bdk->bck", head.layer.weight, jacobian)
-    for attribute, column in wanted.get(head.layer, {}).items():
-        # Scalar 0 of the classifier moves logit 0 alone.
-        jacobian[:, 0, column] = head.inputs[:batch, 0] if attribute == "weight" else 1.0
-    return result, jacobian.detach()
+    if head is not None:
+        for attribute, column in wanted.get(head.layer, {}).items():
+            # Scalar 0 of the classifier moves logit 0 alone.
+            jacobian[:, 0, column] = head.x[:batch] if attribute == "weight" else 1.0
+    return logits[:batch].detach(), jacobian.detach()
 
 
-def _output_gradients(
-    outputs: Tensor, calls: list[_Call], batch: int, directions: int
-) -> list[Tensor | None]:
-    """Gradient of every output with respect to channel 0 of every call's output.
+def _propagate(outputs: Tensor, leaves: list[Tensor], batch: int, directions: int) -> None:
+    """Back-propagate every output on its own; the hooks collect the gradients.
 
     Args:
         outputs: (K * B, D), the batch replicated K = `directions` times.
-        calls: Observed calls; their hooks collect the gradients.
+        leaves: Where the passes end.
         batch: B.
         directions: K, outputs propagated in one pass.
-
-    Returns:
-        (D, B, P) for each call, P pixels; None where the outputs do not depend on it.
     """
-    leaves = [call.output for call in calls if call.output.is_leaf]
     if not outputs.requires_grad or not leaves:
-        return [None] * len(calls)
+        return
     count = outputs.shape[1]
-    # A hook left on a tensor that its own call holds would keep the whole graph alive.
-    handles = [call.output.register_hook(call.collect) for call in calls]
     for start in range(0, count, directions):
         seeds = torch.zeros_like(outputs)
         for k, direction in enumerate(range(start, min(start + directions, count))):
             seeds[k * batch : (k + 1) * batch, direction] = 1.0
         torch.autograd.grad(outputs, leaves, seeds, retain_graph=True, allow_unused=True)
-    for handle in handles:
-        handle.remove()
-    return [
-        torch.cat(call.gradients).unflatten(0, (-1, batch))[:count] if call.gradients else None
-        for call in calls
-    ]
 
 
 # ------------------------------------------------------------------ rules, one a layer type
@@ -223,35 +225,36 @@ def _factor(call: _Call, layer: nn.Module, attribute: str, folded: nn.BatchNorm2
 
     d logit / d theta = sum_p (d logit / d y_p) (d y_p / d theta); this is d y_p / d theta.
     """
-    x, y = call.inputs, call.output.detach()
+    x, y = call.x, call.y
     if attribute == "bias" and not (folded is not None and layer is call.layer):
-        return torch.ones_like(_channel0(layer, y))
+        return torch.ones_like(_flat(y))
     match layer:
         case nn.Linear():
-            return _channel0(layer, x)
+            return _flat(x)
         case nn.BatchNorm2d() if folded is layer:
-            return (_channel0(layer, y) - layer.bias[0]) / layer.weight[0]
+            return (_flat(y) - layer.bias[0]) / layer.weight[0]
         case nn.BatchNorm2d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
-            return (_channel0(layer, x) - mean[0]) * (variance[0] + layer.eps).rsqrt()
+            return (_flat(x) - mean[0]) * (variance[0] + layer.eps).rsqrt()
         case nn.Conv2d(stride=(int(s_h), int(s_w)), padding=(int(p_h), int(p_w))):
             scale = 1.0 if folded is None else _batch_norm_scale(folded)[0]
             if attribute == "bias":
-                return torch.ones_like(_channel0(layer, y)) * scale
+                return torch.ones_like(_flat(y)) * scale
             # Tap (0, 0) of the kernel reads the input shifted by the padding.
             height, width = y.shape[-2:]
-            shifted = F.pad(x[:, 0], (p_w, p_w, p_h, p_h))
+            shifted = F.pad(x, (p_w, p_w, p_h, p_h))
             shifted = shifted[:, : (height - 1) * s_h + 1 : s_h, : (width - 1) * s_w + 1 : s_w]
-            return shifted.flatten(1) * scale
+            return _flat(shifted) * scale
     raise AssertionError(f"no rule for {layer}")  # _has_rule let it pass
 
 
 def _channel0(layer: nn.Module, tensor: Tensor) -> Tensor:
-    """Channel 0, pixels flattened: (B, P)."""
-    return (
-        tensor[..., 0].reshape(len(tensor), -1)
-        if isinstance(layer, nn.Linear)
-        else tensor[:, 0].flatten(1)
-    )
+    """A copy of channel 0: (B, H, W) of a map, (B, ...) of a linear layer's features."""
+    return (tensor[..., 0] if isinstance(layer, nn.Linear) else tensor[:, 0]).detach().clone()
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    """All but the first dimension in one: (B, P)."""
+    return tensor.reshape(len(tensor), -1)
 
 
 # ------------------------------------------------------------------ the network, borrowed
@@ -271,20 +274,25 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _record_calls(layers: set[nn.Module]) -> Iterator[list[_Call]]:
-    """Calls of the layers, in order. An output that nothing upstream makes differentiable is
-    replaced by a leaf: there the backward passes end."""
-    calls: list[_Call] = []
+def _recorded(layers: set[nn.Module]) -> Iterator[_Recording]:
+    """Observe the calls of the layers. An output that nothing upstream makes differentiable
+    is replaced by a leaf."""
+    recording = _Recording()
 
     def record(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         if not output.requires_grad:
             output = output.detach().requires_grad_()
-        calls.append(_Call(layer, inputs[0], output))
+            recording.leaves.append(output)
+        call = _Call(layer, _channel0(layer, inputs[0]), _channel0(layer, output))
+        output.register_hook(call.collect)
+        recording.calls.append(call)
+        if isinstance(layer, nn.Linear):
+            recording.linears.append((call, inputs[0], output))
         return output
 
     handles = [layer.register_forward_hook(record) for layer in layers]
     try:
-        yield calls
+        yield recording
     finally:
         for handle in handles:
             handle.remove()

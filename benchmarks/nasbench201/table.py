@@ -272,50 +272,21 @@ def _consume_states(states: Any, file: Path, collector: _Collector) -> None:
 def _import_file(path: Path, collector: _Collector, progress: Progress) -> None:
     total = path.stat().st_size
 
-    def consume(filled: dict[Any, Any]) -> bool:
-        if not {"arch_index", "arch_str", "all_results"} <= filled.keys():
-            return False
-        collector.state(filled, path)
-        return True
-
     with path.open("rb") as raw:
-        counted = _Counted(raw, total, progress)
-        for stream in _pickles(path, counted):
+
+        def consume(filled: dict[Any, Any]) -> bool:
+            if not {"arch_index", "arch_str", "all_results"} <= filled.keys():
+                return False
+            collector.state(filled, path)
+            progress(raw.tell(), total)
+            return True
+
+        for stream in _pickles(path, raw):
             unpickle.stream_dictionaries(stream, path, consume)
     progress(total, total)
 
 
-class _Counted:
-    """A binary stream that reports how far it has been read."""
-
-    def __init__(self, raw: IO[bytes], total: int, progress: Progress) -> None:
-        self._raw, self._total, self._progress = raw, total, progress
-        self._reported = 0
-
-    def _report(self) -> None:
-        position = self._raw.tell()
-        if position - self._reported > 2**22:
-            self._reported = position
-            self._progress(position, self._total)
-
-    def read(self, size: int = -1) -> bytes:
-        self._report()
-        return self._raw.read(size)
-
-    def readline(self) -> bytes:
-        return self._raw.readline()
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._raw.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-
-def _pickles(path: Path, raw: Any) -> Iterator[IO[bytes]]:
+def _pickles(path: Path, raw: IO[bytes]) -> Iterator[IO[bytes]]:
     """The pickle with the data: bz2, a zip of torch.save, or torch's older format."""
     magic = raw.read(4)
     raw.seek(0)
