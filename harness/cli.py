@@ -165,15 +165,19 @@ def _score(plan: _Plan, store: Any, workers: int | None, retry_failed: bool) -> 
                 console.print(f"{stored:,} scores are in {store.path}; {total:,} to make.")
             meter.start(total)
 
-        tally = run(
-            plan.request,
-            store,
-            workers=workers,
-            device=plan.device,
-            retry_failed=retry_failed,
-            on_start=begin,
-            on_record=lambda record: meter.advance(),
-        )
+        try:
+            tally = run(
+                plan.request,
+                store,
+                workers=workers,
+                device=plan.device,
+                retry_failed=retry_failed,
+                on_start=begin,
+                on_record=lambda record: meter.advance(),
+            )
+        except KeyboardInterrupt:
+            console.print(f"Stopped. What was scored is in {store.path}; run it again to go on.")
+            raise
     failures = ", ".join(f"{count:,} {status}" for status, count in sorted(tally.failed.items()))
     console.print(
         f"{tally.scored:,} scored in {tally.seconds:,.1f} s on {plan.device}"

@@ -13,6 +13,7 @@ import functools
 import multiprocessing
 import os
 import platform
+import signal
 import sys
 import threading
 import time
@@ -121,11 +122,8 @@ def missing(
     for name in request.proxies:
         proxy = PROXIES[name]
         for seed in request.seeds:
-            known = {
-                record.key.arch
-                for record in store.records(**request.column(proxy, seed))
-                if record.status != "error" or not retry_failed
-            }
+            statuses = store.statuses(**request.column(proxy, seed))
+            known = {a for a, status in statuses.items() if status != "error" or not retry_failed}
             for arch in request.archs:
                 if arch in known:
                     stored += 1
@@ -420,6 +418,7 @@ _worker: dict[str, str] = {}  # of this process: its device
 
 def _start_worker(queue: Any, parent: int) -> None:
     _worker["device"] = queue.get()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the run
     torch.set_num_threads(1)
     keep_freed_memory()
 

@@ -38,10 +38,8 @@ def complete(store: Store, request: Request, names: Iterable[str]) -> list[str]:
     found = []
     for name in names:
         proxy = PROXIES[name]
-        held = (
-            {r.key.arch for r in store.records(**request.column(proxy, seed)) if r.ok}
-            for seed in request.seeds
-        )
+        statuses = (store.statuses(**request.column(proxy, seed)) for seed in request.seeds)
+        held = ({arch for arch, status in each.items() if status == "ok"} for each in statuses)
         # An occasional failure does not make a proxy incomplete; its row counts them.
         if all(len(wanted - archs) <= 0.02 * len(wanted) for archs in held):
             found.append(proxy.name)

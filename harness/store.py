@@ -180,21 +180,17 @@ class Store:
 
     def records(self, **where: str | int | Sequence[str]) -> Iterator[Record]:
         """Records whose key columns equal the given values (a sequence: any of them)."""
-        clauses: list[str] = []
-        values: list[str | int] = []
-        for column, value in where.items():
-            if column not in _KEY:
-                raise ValueError(f"no key column {column!r}")
-            options = [value] if isinstance(value, str | int) else list(value)
-            clauses.append(f"{column} IN ({', '.join('?' * len(options))})")
-            values.extend(options)
-        query = f"SELECT {', '.join([*_KEY, *_REST])} FROM scores"
-        if clauses:
-            query += " WHERE " + " AND ".join(clauses)
+        clause, values = _condition(where)
+        query = f"SELECT {', '.join([*_KEY, *_REST])} FROM scores{clause}"
         for row in self._db.execute(query, values):
             key, rest = row[: len(_KEY)], dict(zip(_REST, row[len(_KEY) :], strict=True))
             rest["components"] = json.loads(rest["components"])
             yield Record(Key(*key), **rest)
+
+    def statuses(self, **where: str | int | Sequence[str]) -> dict[str, str]:
+        """Status by architecture, of the records that `records` would give; much faster."""
+        clause, values = _condition(where)
+        return dict(self._db.execute(f"SELECT arch, status FROM scores{clause}", values))
 
     def close(self) -> None:
         """Close the file."""
@@ -205,3 +201,16 @@ class Store:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _condition(where: Mapping[str, str | int | Sequence[str]]) -> tuple[str, list[str | int]]:
+    """WHERE clause and its values: key columns equal to a value, or to any of several."""
+    clauses: list[str] = []
+    values: list[str | int] = []
+    for column, value in where.items():
+        if column not in _KEY:
+            raise ValueError(f"no key column {column!r}")
+        options = [value] if isinstance(value, str | int) else list(value)
+        clauses.append(f"{column} IN ({', '.join('?' * len(options))})")
+        values.extend(options)
+    return (" WHERE " + " AND ".join(clauses) if clauses else ""), values

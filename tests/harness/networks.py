@@ -69,7 +69,7 @@ def batch_of(inputs: Tensor) -> Batch:
 def state_of(network: nn.Module) -> dict[str, object]:
     """All that a borrower of a network could leave behind, comparable with ==."""
     state: dict[str, object] = {
-        f"{name}, value": tensor.tolist() for name, tensor in network.state_dict().items()
+        f"{name}, value": tensor.numpy().tobytes() for name, tensor in network.state_dict().items()
     }
     for name, p in network.named_parameters():
         state[f"{name}, autograd"] = (p.requires_grad, p.grad is None, p.dtype)

@@ -93,7 +93,8 @@ def test_batch_norms_are_reset(scheme: str) -> None:
         assert norm.num_batches_tracked is not None
         assert (norm.weight == 1).all()
         assert (norm.running_var == 1).all()
-        assert not (norm.bias.any() or norm.running_mean.any() or norm.num_batches_tracked.any())
+        zeros = (norm.bias, norm.running_mean, norm.num_batches_tracked)
+        assert not any(tensor.any() for tensor in zeros)
 
 
 def test_layers_are_independent() -> None:

@@ -21,12 +21,12 @@ Cells = dict[int, dict[str, dict[str, Any]]]
 Row = tuple[str, str, int, str, str, float]
 
 _CLASSES = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
-_SEEDS = {
+_SEEDS: dict[int, dict[str, list[int]]] = {
     12: {"cifar10-valid": [111, 777], "cifar10": [111], "cifar100": [111], "ImageNet16-120": [111]},
-    200: {"cifar10-valid": [777], "cifar10": [777, 888, 999], "cifar100": [777, 888]},
+    200: {"cifar10-valid": [777], "cifar10": [777, 888], "cifar100": [999]},
 }
 #: Splits evaluated after every epoch and after the last one alone.
-_SPLITS = {
+_SPLITS: dict[int, dict[str, tuple[list[str], list[str]]]] = {
     12: {
         "cifar10-valid": (["x-valid", "ori-test"], []),
         "cifar10": (["ori-test"], []),

@@ -9,10 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from benchmarks.nasbench201.network import CellBlock, Network
+from benchmarks.nasbench201.network import CellBlock, Network, ReductionBlock
 from benchmarks.nasbench201.space import Cell
 from tests.benchmarks.nasbench201.strategies import cells
-from tests.reference.nasbench201_cell import Array, Convolution, cell_forward
+from tests.reference.nasbench201_cell import (
+    Array,
+    Convolution,
+    cell_forward,
+    reduction_forward,
+)
 
 MIXED = Cell(
     ("nor_conv_1x1", "none", "nor_conv_3x3", "skip_connect", "avg_pool_3x3", "nor_conv_3x3")
@@ -25,7 +30,7 @@ def _images(batch: int, resolution: int, seed: int = 0) -> Tensor:
     return torch.randn(batch, 3, resolution, resolution, generator=generator)
 
 
-# ------------------------------------------------------------------ one cell
+# ------------------------------------------------------------------ one block
 
 
 def _randomise(module: nn.Module, seed: int) -> None:
@@ -49,7 +54,7 @@ def _parameters(block: CellBlock, cell: Cell) -> list[Convolution | None]:
     return found
 
 
-def _forward(block: CellBlock, x: Array) -> Array:
+def _forward(block: nn.Module, x: Array) -> Array:
     out: Tensor = block(torch.from_numpy(x))
     return out.detach().numpy()
 
@@ -76,6 +81,20 @@ def test_an_edge_from_a_node_that_nothing_feeds_still_counts() -> None:
     torch.testing.assert_close(out, shift[None, :, None, None].expand_as(out))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_reduction_computes_what_its_definition_says(seed: int) -> None:
+    block = ReductionBlock(2, 4).double()
+    _randomise(block, seed)
+    a, a_scale, a_shift, b, b_scale, b_shift, shortcut = (
+        p.detach().numpy() for p in block.parameters()
+    )
+    x = np.random.RandomState(seed).standard_normal((3, 2, 6, 8))
+    expected = reduction_forward(
+        x, Convolution(a, a_scale, a_shift), Convolution(b, b_scale, b_shift), shortcut
+    )
+    np.testing.assert_allclose(_forward(block, x), expected, rtol=1e-9, atol=1e-9)
+
+
 # ------------------------------------------------------------------ the whole network
 
 
@@ -95,7 +114,9 @@ def test_shapes(cell: Cell, classes: int, resolution: int) -> None:
 def test_features_pre_gap_and_logits_agree(training: bool) -> None:
     network = Network(MIXED, 10).train(training)
     images = _images(2, 16)
-    last = network.last_activation(network.features(images)[-1])
+    maps = network.features(images)
+    assert (maps[0] < 0).any()  # the stem ends in a batch norm, without ReLU
+    last = network.last_activation(maps[-1])
     pre_gap = network.pre_gap(images)
     torch.testing.assert_close(pre_gap, last)
     assert (pre_gap >= 0).all()

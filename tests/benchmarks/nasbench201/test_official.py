@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.errors import InputError
 from benchmarks.nasbench201 import table
-from benchmarks.nasbench201.space import NASBench201Space
+from benchmarks.nasbench201.space import NASBench201Space, official_order
 from benchmarks.truth import Table
 from tests.benchmarks.hostile import KINDS, Bomb, bomb
 from tests.benchmarks.nasbench201 import official
@@ -127,17 +127,15 @@ def test_nas_201_api_answers_alike(
     _assert_package_agrees(api, _rows(table.import_official(path)))
 
 
-@FORMATS
+@pytest.mark.parametrize("write", [_pth, _archive], ids=["pth", "archive"])
+@pytest.mark.parametrize("zipped", [False, True])
 def test_trained_weights_are_passed_over(
-    write: Any, synthetic: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write: Any, zipped: bool, synthetic: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if write is _simple:
-        pytest.skip("simple files hold no weights")
-
     def weights() -> object:
         return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).state_dict()
 
-    path = write(official.synthetic_cells(weights), tmp_path)
+    path = write(zipped, official.synthetic_cells(weights), tmp_path)
 
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("a tensor was built")
@@ -213,7 +211,7 @@ def test_functions_of_torch_do_not_run(synthetic: Cells, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("arch_str", official.official_order()[1].id, "cell 0 is given as .*official order"),
+        ("arch_str", official_order()[1].id, "cell 0 is given as .*official order"),
         ("arch_index", 15_625, "cell 15625 .*official order"),
         ("arch_index", -1, "cell -1 .*official order"),
         ("all_results", [], "download it again"),

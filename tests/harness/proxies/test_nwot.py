@@ -24,7 +24,8 @@ from tests.reference import nwot as literal
 def test_equals_literal(seed: int) -> None:
     (cell,) = random_cells(1, seed)
     network, inputs = network_of(cell, seed=seed).train(), noise(6, seed=seed)
-    assert nwot(network, batch_of(inputs)) == pytest.approx(literal.nwot(network, inputs), rel=1e-12)
+    expected = literal.nwot(network, inputs)
+    assert nwot(network, batch_of(inputs)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_by_hand() -> None:

@@ -8,12 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.nasbench201.network import Network
 from benchmarks.nasbench201.space import Cell
 from benchmarks.types import Batch
 from harness.initialise import initialise
+from harness.proxies import Score
 from harness.proxies.vkdnw import (
     Factor,
     decile_entropy,
@@ -36,10 +37,11 @@ from tests.harness.networks import (
 )
 from tests.reference import vkdnw as literal
 
-FACTORS: list[tuple[Callable[..., object], bool]] = [(vkdnw, False), (vkdnw_exact, True)]
+Function = Callable[[nn.Module, Batch], Score]
+FACTORS: list[tuple[Function, bool]] = [(vkdnw, False), (vkdnw_exact, True)]
 
 
-def parts(function: Callable[..., object], network: torch.nn.Module, batch: Batch) -> Mapping[str, float]:
+def parts(function: Function, network: nn.Module, batch: Batch) -> Mapping[str, float]:
     result = function(network, batch)
     assert isinstance(result, Mapping)
     return result
@@ -95,7 +97,7 @@ def test_fisher_matrix_equals_literal(factor: Factor) -> None:
 
 @pytest.mark.parametrize(("function", "exact"), FACTORS)
 @pytest.mark.parametrize("cell", [ALL_SKIP, MIXED], ids=["21 tensors", "156 tensors"])
-def test_equals_literal(cell: Cell, function: Callable[..., object], exact: bool) -> None:
+def test_equals_literal(cell: Cell, function: Function, exact: bool) -> None:
     network, inputs = network_of(cell), noise(6)
     found = parts(function, network, batch_of(inputs))
     layers, entropy, deciles = literal.vkdnw(network, inputs, exact=exact)
@@ -115,7 +117,7 @@ def test_factors_differ() -> None:
 
 
 @pytest.mark.parametrize("function", [vkdnw, vkdnw_exact])
-def test_parts(function: Callable[..., object]) -> None:
+def test_parts(function: Function) -> None:
     network = Network(MIXED, 100).eval()
     initialise(network, "kaiming", 0)
     found = parts(function, network, batch_of(noise(4).float()))
@@ -133,7 +135,7 @@ def test_layers_are_the_closed_form(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("function", [vkdnw, vkdnw_exact])
-def test_disconnected_cell(function: Callable[..., object]) -> None:
+def test_disconnected_cell(function: Function) -> None:
     network = Network(ALL_NONE, 10).eval()
     initialise(network, "kaiming", 0)
     found = parts(function, network, batch_of(noise(4).float()))
