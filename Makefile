@@ -66,7 +66,7 @@ bench: $(READY_DEV) ## Speed, as ratios against literal versions in the same run
 	$(VENV)/bin/python -m tests.bench $(ARGS)
 
 results: $(READY) ## Regenerate what is committed under results/ (half an hour on two cores)
-	$(HARNESS) eval vkdnw vkdnw_exact nwot synflow --sample 1000 --out $(OUT) $(ARGS)
+	$(HARNESS) eval vkdnw vkdnw.entropy vkdnw_exact vkdnw_exact.entropy nwot synflow --sample 1000 --out $(OUT) $(ARGS)
 
 clean: ## Remove .venv and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

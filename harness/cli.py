@@ -36,7 +36,9 @@ DEFAULT_OUT = Path("results")
 CPU_SAMPLE = 300
 BASELINES = ("params", "flops", "layers")
 
-Proxies = Annotated[list[str], typer.Argument(help="Proxies; see: harness list proxies")]
+Proxies = Annotated[
+    list[str], typer.Argument(help="Proxies, or parts as vkdnw.entropy; see: harness list proxies")
+]
 BenchmarkName = Annotated[str, typer.Option("--benchmark", help="nasbench201, ...")]
 DatasetName = Annotated[str, typer.Option("--dataset", help="cifar10, cifar100, ...")]
 SetName = Annotated[
@@ -76,6 +78,7 @@ class _Plan:
     set_name: str
     set_size: int
     request: Any  # harness.engine.Request, imported late: torch takes seconds
+    names: list[str]  # what is evaluated: proxies, and parts of them
     sampled: str
     device: str
 
@@ -100,10 +103,12 @@ def _plan(
     from harness.proxies import PROXIES
     from harness.sampling import read_list
     from harness.sampling import sample as draw
+    from harness.scores import split_part
 
     chosen = BENCHMARKS[benchmark]
     space = chosen.space
-    names = list(dict.fromkeys(PROXIES[name].name for name in proxies))
+    parts = [split_part(name) for name in proxies]
+    names = list(dict.fromkeys(name for name, _ in parts))
     device = resolve_device(device)
     set_name = set_name or space.sets[0]
     if archs is not None:
@@ -135,7 +140,8 @@ def _plan(
     sampled = (
         "all" if size is None or size == total else f"a seeded random {size:,} (seed {sample_seed})"
     )
-    return _Plan(chosen, set_name, total, request, sampled, device)
+    wanted = list(dict.fromkeys(n if part is None else f"{n}.{part}" for n, part in parts))
+    return _Plan(chosen, set_name, total, request, wanted, sampled, device)
 
 
 def _sample_size(sample: str | None, device: str, available: int, *, listed: bool) -> int | None:
@@ -286,8 +292,9 @@ def _report(
     others = [name for name in PROXIES if name not in request.proxies]
     stored = complete(store, request, others)
     request = replace(request, proxies=[*request.proxies, *stored])
+    names = [*plan.names, *stored]
     top, of = plan.benchmark.ndcg_top
-    scores = scores_of(store, request)
+    scores = scores_of(store, request, names)
     sizes = sizes_of(request)
     with console.status(f"evaluating {len(scores)} proxies, {resamples} bootstrap resamples"):
         evaluation = evaluate(

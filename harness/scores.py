@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,21 +15,62 @@ from harness.proxies import PROXIES
 from harness.store import Key, Record, Store
 
 
-def scores_of(store: Store, request: Request) -> dict[str, Scores]:
-    """Scores of the request's proxies: NaN where there is none."""
+def split_part(name: str) -> tuple[str, str | None]:
+    """Proxy and part that a name means: "vkdnw.entropy" is the part `entropy` of `vkdnw`.
+
+    Raises:
+        InputError: The proxy is unknown.
+
+    >>> split_part("naswot"), split_part("vkdnw.entropy")
+    (('nwot', None), ('vkdnw', 'entropy'))
+    """
+    proxy, _, part = name.partition(".")
+    return PROXIES[proxy].name, part or None
+
+
+def scores_of(
+    store: Store, request: Request, names: Sequence[str] | None = None
+) -> dict[str, Scores]:
+    """Scores by name: NaN where there is none.
+
+    Args:
+        store: Read.
+        request: Says which records count.
+        names: Proxies, or parts of them as `<proxy>.<part>`; default: the request's proxies.
+
+    Raises:
+        InputError: A proxy has no such part.
+    """
     archs = pd.Index(request.archs)
     result = {}
-    for name in request.proxies:
-        proxy = PROXIES[name]
+    for name in request.proxies if names is None else names:
+        proxy, part = split_part(name)
         columns, seconds = {}, []
         for seed in request.seeds:
-            records = {r.key.arch: r for r in store.records(**request.column(proxy, seed))}
+            found = store.records(**request.column(PROXIES[proxy], seed))
+            records = {record.key.arch: record for record in found}
             kept = [records.get(arch) for arch in request.archs]
-            columns[seed] = [r.value if r and r.value is not None else np.nan for r in kept]
-            seconds += [r.seconds for r in kept if r and r.ok]
+            columns[seed] = [_value(record, part) for record in kept]
+            seconds += [record.seconds for record in kept if record and record.ok]
+            _check_part(proxy, part, records.values())
         values = pd.DataFrame(columns, index=archs, dtype=float)
-        result[proxy.name] = Scores(values, float(np.mean(seconds)) if seconds else 0.0)
+        label = proxy if part is None else f"{proxy}.{part}"
+        result[label] = Scores(values, float(np.mean(seconds)) if seconds else 0.0)
     return result
+
+
+def _value(record: Record | None, part: str | None) -> float:
+    if record is None:
+        return np.nan
+    value = record.value if part is None else record.components.get(part)
+    return np.nan if value is None else value
+
+
+def _check_part(proxy: str, part: str | None, records: Collection[Record]) -> None:
+    known = {name for record in records for name in record.components}
+    if part is not None and records and part not in known:
+        parts = ", ".join(sorted(known)) or "none"
+        raise InputError(f"{proxy} has no part {part!r}; its parts: {parts}")
 
 
 def complete(store: Store, request: Request, names: Iterable[str]) -> list[str]:

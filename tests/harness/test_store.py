@@ -84,6 +84,13 @@ def test_filter(store: Store) -> None:
         list(store.records(value=1))
 
 
+def test_statuses(store: Store) -> None:
+    store.add([*RECORDS, Record(replace(KEY, arch="e", seed=1), 1.0)])
+    expected = {"a": "ok", "b": "error", "c": "-inf", "d": "ok"}
+    assert store.statuses(seed=0, proxy="nwot") == expected
+    assert store.statuses(proxy="synflow") == {}
+
+
 def test_a_failing_write_leaves_nothing(store: Store) -> None:
     broken = Record(replace(KEY, arch="b"), 1.0, components={"part": object()})  # type: ignore[dict-item]
     with pytest.raises(TypeError):

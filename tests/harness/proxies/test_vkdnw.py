@@ -51,7 +51,7 @@ def covariance(p: Tensor) -> Tensor:
     return torch.diag_embed(p) - p[..., :, None] * p[..., None, :]
 
 
-@given(st.lists(st.floats(1e-9, 1), min_size=1, max_size=12))
+@given(st.lists(st.floats(1e-30, 1), min_size=1, max_size=12))
 def test_factor_is_a_cholesky_factor(weights: list[float]) -> None:
     p = torch.tensor(weights, dtype=torch.float64)
     p /= p.sum()
