@@ -14,6 +14,7 @@ import os
 import tarfile
 import tempfile
 import tomllib
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         InputError: The folder cannot be written.
     """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
@@ -160,8 +163,19 @@ def read_cifar(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
                 images.append(unpickle.as_array(content[b"data"]))
                 labels.append(np.asarray(content.get(b"labels", content.get(b"fine_labels"))))
         pixels = np.concatenate(images).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        return pixels.astype(np.uint8), np.concatenate(labels).astype(np.int64)
-    except (OSError, EOFError, tarfile.TarError, KeyError, TypeError, ValueError) as error:
+        targets = np.concatenate(labels).astype(np.int64)
+        if len(targets) != len(pixels):
+            raise ValueError("as many labels as images expected")
+        return pixels.astype(np.uint8), targets
+    except (
+        OSError,
+        EOFError,
+        tarfile.TarError,
+        zlib.error,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is no readable CIFAR archive: {error}; fetch it again") from error

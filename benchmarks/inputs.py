@@ -6,6 +6,8 @@ A batch is a function of (image set, dataset, seed, batch size) alone.
 from __future__ import annotations
 
 import functools
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,10 +141,10 @@ def _read_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} is no readable .npz file: {error}; fetch it again") from error
     pixels = next((a for a in arrays.values() if a.ndim == 4 and a.dtype == np.uint8), None)
-    labels = next((a for a in arrays.values() if a.ndim == 1), None)
+    labels = next((a for a in arrays.values() if a.ndim == 1 and a.dtype.kind in "iu"), None)
     if pixels is None or labels is None or len(pixels) != len(labels):
         raise InputError(f"{path} does not hold uint8 images and as many labels; fetch it again")
     return pixels, labels.astype(np.int64)

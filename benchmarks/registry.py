@@ -56,10 +56,11 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._package is None:
             return
-        package, self._package = importlib.import_module(self._package), None
+        package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_") and module.ispkg == self._subpackages:
                 importlib.import_module(f"{package.__name__}.{module.name}")
+        self._package = None  # only now: a failed import is met again, not forgotten
 
     def __getitem__(self, name: str) -> T:
         self._discover()

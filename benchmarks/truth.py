@@ -66,7 +66,7 @@ class Table:
         missing = [column for column in COLUMNS if column not in self.frame.columns]
         if missing:
             raise InputError(f"{origin}: no column {', '.join(missing)}; {_REMEDY}")
-        accuracy = self.frame["accuracy"].to_numpy(dtype=float)
+        accuracy = pd.to_numeric(self.frame["accuracy"], errors="coerce").to_numpy(dtype=float)
         bad = np.flatnonzero(~((accuracy >= 0) & (accuracy <= 100)))
         if len(bad):
             row = self.frame.iloc[int(bad[0])]
@@ -114,7 +114,8 @@ class Table:
         else:
             counts = chosen.groupby("arch", observed=True).size()
             low, high = int(counts.min()), int(counts.max())
-            seeds = "one training" if high == 1 else f"mean over {low} to {high} trainings"
+            count = f"{high}" if low == high else f"{low} to {high}"
+            seeds = "one training" if high == 1 else f"mean over {count} trainings"
         protocol = f"{self.benchmark} {dataset}, {split} accuracy after {epochs} epochs, {seeds}"
         protocol += f"; source: {self.source}"
         return Accuracies(values, protocol, self.source, self.trainings)
@@ -139,7 +140,7 @@ def resolve(
     Raises:
         InputError: The source is unknown, absent, damaged, or holds nothing for the protocol.
     """
-    split = split or benchmark.space.datasets[dataset].split
+    split = split or benchmark.space.dataset(dataset).split
     by_name = {truth.name: truth for truth in benchmark.truths}
     if name == "auto":
         for truth in benchmark.truths:

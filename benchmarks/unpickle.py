@@ -211,6 +211,8 @@ class _Memo:
 
     def __setitem__(self, index: int, value: Any) -> None:
         self._size = max(self._size, index + 1)
+        if index < len(self._text_of):
+            self._text_of[index] = -1
         if isinstance(value, str):
             code = self._codes.setdefault(value, len(self._texts))
             if code == len(self._texts):

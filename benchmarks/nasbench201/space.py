@@ -231,7 +231,7 @@ class NASBench201Space:
         text = text.strip()
         if text.isascii() and text.isdigit():
             cells = official_order()
-            if int(text) >= len(cells):
+            if len(text) > 9 or int(text) >= len(cells):
                 raise InputError(f"NAS-Bench-201 index {text} is not in 0..{len(cells) - 1}")
             return cells[int(text)]
         return Cell.parse(text)

@@ -83,7 +83,8 @@ def _check_complete(archs: pd.Series[str], path: Path, remedy: str) -> None:
             f"({len(twice)} such rows); {remedy}"
         )
     if len(archs) != SIZE:
-        absent = next(cell.id for cell in official_order() if cell.id not in set(archs))
+        held = set(archs)
+        absent = next(cell.id for cell in official_order() if cell.id not in held)
         raise InputError(
             f"{path}: {SIZE - len(archs)} of {SIZE} cells are missing, "
             f"among them {absent}; {remedy}"
@@ -301,7 +302,7 @@ def _pickles(path: Path, raw: IO[bytes]) -> Iterator[IO[bytes]]:
                     raise InputError(f"{path} is a zip file without data.pkl, so not torch's")
                 with archive.open(name) as stream:
                     yield stream
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise InputError(f"{path} is damaged: {error}; download it again") from error
     else:
         # Three small pickles (magic number, protocol, system) precede the object.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -51,6 +51,7 @@ def covariance(p: Tensor) -> Tensor:
     return torch.diag_embed(p) - p[..., :, None] * p[..., None, :]
 
 
+@example([1.0, 1e-30, 1e-30])  # the tail behind the first is lost to rounding
 @given(st.lists(st.floats(1e-30, 1), min_size=1, max_size=12))
 def test_factor_is_a_cholesky_factor(weights: list[float]) -> None:
     p = torch.tensor(weights, dtype=torch.float64)
