@@ -64,7 +64,7 @@ def test_eval_from_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     again = pd.read_csv(folder / "evaluation.csv").set_index("proxy")
     assert {"vkdnw", "nwot", "synflow"} <= set(again.index)
     before = evaluation.set_index("proxy")
-    assert again.loc["vkdnw", "kendall_tau"] == before.loc["vkdnw", "kendall_tau"]
+    assert float(again["kendall_tau"]["vkdnw"]) == float(before["kendall_tau"]["vkdnw"])
 
 
 def test_eval_of_the_whole_set_on_the_embedded_truth(tmp_path: Path) -> None:
@@ -235,7 +235,8 @@ def test_damaged_and_hostile_truth(tmp_path: Path, capsys: pytest.CaptureFixture
             return Path.touch, (marker,)
 
     hostile = tmp_path / "NAS-Bench-201-v1_1-096897.pth"
-    hostile.write_bytes(b"".join(pickle.dumps(x, 2) for x in (1, 1001, {}, Hostile())))
+    parts: list[object] = [1, 1001, {}, Hostile()]
+    hostile.write_bytes(b"".join(pickle.dumps(part, 2) for part in parts))
     said = refused(capsys, "data", "import", "nasbench201", hostile)
     assert "not plain data" in said
     assert "096897.pth" in said

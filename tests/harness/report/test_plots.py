@@ -26,9 +26,11 @@ def test_tau_chart_places_dots_intervals_and_ceiling() -> None:
     plots.tau_chart(axes, EVALUATION, ["params"], ceiling=(0.9, 0.88, 0.92))
     assert [label.get_text() for label in axes.get_yticklabels()] == ["params", "b", "a"]
     dots = [line for line in axes.lines if line.get_marker() == "o"]
-    assert [dot.get_xydata()[0][0] for dot in dots] == [-0.3, 0.2, 0.6]
+    assert [np.asarray(dot.get_xdata())[0] for dot in dots] == [-0.3, 0.2, 0.6]
     assert [dot.get_color() for dot in dots] == [style.BASELINE, style.ACCENT, style.ACCENT]
-    bars = [list(line.get_xdata()) for line in axes.lines if line.get_linestyle() == "-"]
+    bars = [
+        np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_linestyle() == "-"
+    ]
     assert [0.5, 0.7] in bars
     assert axes.get_xlim()[0] < -0.4
     assert "retraining ceiling 0.900" in [text.get_text() for text in axes.texts]

@@ -10,9 +10,9 @@ from harness.report import tables
 
 
 def evaluation() -> pd.DataFrame:
-    names = ("kendall_tau", "spearman", "ndcg", "tau_minus_params", "partial_tau_params")
-    names += ("tau_params", "tau_flops", "tau_layers", "top1_accuracy", "top1_regret")
-    names += ("precision_top5",)
+    names = ["kendall_tau", "spearman", "ndcg", "tau_minus_params", "partial_tau_params"]
+    names += ["tau_params", "tau_flops", "tau_layers", "top1_accuracy", "top1_regret"]
+    names += ["precision_top5"]
     rows = []
     for proxy, tau in (("low", 0.25), ("high", 0.75)):
         row: dict[str, object] = {"proxy": proxy, "n": 1234, "failed": 2, "seeds": 1}
