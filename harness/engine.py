@@ -67,7 +67,7 @@ class Request:
         if proxy.input == "none":
             return "none"
         if self.input == "auto":
-            images = BENCHMARKS[self.benchmark].space.datasets[self.dataset].images
+            images = BENCHMARKS[self.benchmark].space.dataset(self.dataset).images
             wants_images = proxy.input == "images"
             return images if wants_images and inputs.available(images) else inputs.GAUSSIAN
         if self.input != inputs.GAUSSIAN and not inputs.available(self.input):
@@ -249,7 +249,7 @@ class _Job:
 
 
 def _batch(request: Request, source: str, seed: int) -> Batch:
-    dataset = BENCHMARKS[request.benchmark].space.datasets[request.dataset]
+    dataset = BENCHMARKS[request.benchmark].space.dataset(request.dataset)
     if source == "none":  # only the shape matters
         return inputs.batch(inputs.GAUSSIAN, dataset, 1, 0)
     return inputs.batch(source, dataset, request.batch_size, seed)
@@ -302,6 +302,8 @@ def _record(key: Key, evaluate: Callable[[], Callable[[], Score]], device: str) 
         result = function()
         _synchronise(device)
         seconds = time.perf_counter() - started
+        given = result if isinstance(result, Mapping) else {"score": result}
+        parts = {str(part): float(value) for part, value in given.items()}
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - anybody's proxy may raise anything
@@ -314,7 +316,6 @@ def _record(key: Key, evaluate: Callable[[], Callable[[], Score]], device: str) 
             device=_device_name(device),
             versions=_versions(),
         )
-    parts = dict(result) if isinstance(result, Mapping) else {"score": float(result)}
     value = parts.pop("score", None)
     judged = [value] if value is not None else list(parts.values())
     status = next((s for s in map(status_of, judged) if s != "ok"), "ok")

@@ -252,7 +252,6 @@ class TestFailures:
             run(request_for("a", archs=ARCHS[:1]), store, workers=1)
         assert not list(store.records())
 
-    @pytest.mark.xfail(strict=True, reason="the result is converted where nothing is caught")
     @pytest.mark.parametrize(
         "give",
         [
@@ -268,7 +267,6 @@ class TestFailures:
         run(request_for("a", archs=ARCHS[:1]), store, workers=1)
         assert only(store).status == "error"
 
-    @pytest.mark.xfail(strict=True, reason="values of a mapping are not converted to float")
     def test_numbers_of_torch_and_numpy_are_scores(self, store: Store) -> None:
         @register_proxy("a", paper="baseline")
         def a(network: nn.Module, batch: Batch) -> Any:
@@ -326,7 +324,6 @@ def test_unknown_names(store: Store) -> None:
         run(replace(request_for("nwot"), benchmark="nasbench"), store)
 
 
-@pytest.mark.xfail(strict=True, reason="KeyError")
 def test_unknown_dataset(store: Store) -> None:
     with pytest.raises(InputError, match="unknown NAS-Bench-201 dataset 'mnist'"):
         run(request_for("nwot", dataset="mnist"), store)

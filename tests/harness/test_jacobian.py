@@ -198,23 +198,15 @@ def conv_bn(channels: int) -> tuple[nn.Module, nn.Module]:
     return nn.Conv2d(channels, 4, 3), nn.BatchNorm2d(4)
 
 
-def unequal(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 @pytest.mark.parametrize(
     "build",
     [
-        pytest.param(
-            SharedClassifier,
-            marks=unequal("the column of the classifier is overwritten, not added to"),
-        ),
-        pytest.param(TiedWeights, marks=unequal("the second user of a weight is not observed")),
-        pytest.param(FunctionalCall, marks=unequal("no module is called, the column is zero")),
-        pytest.param(SwitchedBatchNorms, marks=unequal("both calls fold the second batch norm")),
+        SharedClassifier,
+        TiedWeights,
+        FunctionalCall,
+        SwitchedBatchNorms,
         pytest.param(
             lambda: classified(*conv_bn(3), nn.ReLU(inplace=True)),
-            marks=unequal("the observed leaf is overwritten: RuntimeError"),
             id="ReLU in place",
         ),
         pytest.param(
@@ -230,9 +222,7 @@ def test_equals_reference_on_unusual_networks(build: Callable[[], nn.Module]) ->
     assert_same(scalar_jacobian(network, inputs, names)[1], expected)
 
 
-@pytest.mark.parametrize(
-    "directions", [1, pytest.param(3, marks=unequal("repeat() adds two dimensions to vectors"))]
-)
+@pytest.mark.parametrize("directions", [1, 3])
 def test_equals_reference_on_vectors(directions: int) -> None:
     network = randomised(nn.Sequential(nn.Linear(7, 6), nn.Tanh(), nn.Linear(6, 5)))
     inputs, names = noise(3).flatten(1)[:, :7], scalar_parameters(network)
