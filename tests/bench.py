@@ -159,14 +159,17 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cpu")
+    tasks = ["cifar10", "cifar100", "ImageNet16-120"]
+    parser.add_argument("--datasets", nargs="+", default=tasks, choices=tasks)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    keep_freed_memory()
     print(f"torch {torch.__version__}, {options.device}, 1 thread of {os.cpu_count()} cores")
+    # Both versions in an ordinary process: the engine's allocator setting comes after.
+    for dataset in options.datasets:
+        jacobians(dataset, options.cells, options.batch_size, options.device)
+    keep_freed_memory()
     tables()
     proxies(options.cells, options.batch_size, options.device)
-    for dataset in ("cifar10", "cifar100", "ImageNet16-120"):
-        jacobians(dataset, options.cells, options.batch_size, options.device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of all of this, literal versions included: {peak:,.0f} MB")
 
