@@ -119,12 +119,12 @@ def missing(
     """Proxies still to run for each (architecture, seed), and how many records are there."""
     todo: dict[tuple[str, int], list[str]] = {}
     stored = 0
-    for name in request.proxies:
+    for name in dict.fromkeys(PROXIES[name].name for name in request.proxies):
         proxy = PROXIES[name]
         for seed in request.seeds:
             statuses = store.statuses(**request.column(proxy, seed))
             known = {a for a, status in statuses.items() if status != "error" or not retry_failed}
-            for arch in request.archs:
+            for arch in dict.fromkeys(request.archs):
                 if arch in known:
                     stored += 1
                 else:
@@ -160,6 +160,9 @@ def run(
     devices = _devices(device)
     if request.batch_size < 2:
         raise InputError(f"batch size {request.batch_size} is too small; proxies need at least 2")
+    strange = [seed for seed in request.seeds if not 0 <= seed < 2**32]
+    if strange:
+        raise InputError(f"seed {strange[0]} is not in 0..{2**32 - 1}; choose another --seed")
     todo, stored = missing(request, store, retry_failed=retry_failed)
     tally = Tally(stored=stored)
     on_start(sum(map(len, todo.values())), stored)

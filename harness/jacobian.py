@@ -96,8 +96,8 @@ def scalar_jacobian(
         directions = 1 if inputs.device.type == "cpu" else 16
     if inputs.dim() == 4:  # 1.6x on a CPU here, most of it in pooling
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-    with _frozen(network), _folded_batch_norms(network) as folds, torch.enable_grad():
-        found = _backward_passes(network, inputs.detach(), wanted, folds, len(names), directions)
+    with _frozen(network), _folded_batch_norms(network) as fold, torch.enable_grad():
+        found = _backward_passes(network, inputs.detach(), wanted, fold, len(names), directions)
     return _by_reference(network, inputs, names) if found is None else found
 
 
@@ -172,12 +172,13 @@ def _backward_passes(
     network: nn.Module,
     inputs: Tensor,
     wanted: dict[nn.Module, dict[str, int]],
-    folds: dict[nn.Module, nn.BatchNorm2d],
+    fold: _Fold,
     columns: int,
     directions: int,
 ) -> tuple[Tensor, Tensor] | None:
     """Logits and Jacobian; None where a wanted layer's parameters are used without calling it."""
     # A folded batch norm is computed, and so observed, by its convolution.
+    folds = fold.pairs
     folded: dict[nn.Module, nn.Module] = {bn: conv for conv, bn in folds.items()}
     observed: set[nn.Module] = {folded.get(layer, layer) for layer in wanted}
     observed |= {module for module in network.modules() if isinstance(module, nn.Linear)}
@@ -186,6 +187,8 @@ def _backward_passes(
     called = {call.layer for call in recording.calls}
     if any(folded.get(layer, layer) not in called for layer in wanted):
         return None
+    if any(fold.calls[conv] != fold.calls[bn] for conv, bn in folds.items()):
+        return None  # a convolution read without its batch norm was folded all the same
     batch, classes = len(inputs), logits.shape[1]
 
     # Logits that a linear layer makes of fewer features: propagate the features instead.
@@ -324,15 +327,29 @@ def _recorded(layers: set[nn.Module]) -> Iterator[_Recording]:
             handle.remove()
 
 
+@dataclass
+class _Fold:
+    """Convolutions that compute the batch norm behind them too.
+
+    Attributes:
+        pairs: Convolution -> its batch norm.
+        calls: How often each of them was called.
+    """
+
+    pairs: dict[nn.Module, nn.BatchNorm2d] = field(default_factory=dict)
+    calls: Counter[nn.Module] = field(default_factory=Counter)
+
+
 @contextmanager
-def _folded_batch_norms(network: nn.Module) -> Iterator[dict[nn.Module, nn.BatchNorm2d]]:
-    """Convolutions that compute the batch norm behind them too: convolution -> batch norm.
+def _folded_batch_norms(network: nn.Module) -> Iterator[_Fold]:
+    """Fold batch norms into the convolutions before them.
 
     In eval mode batch norm is a fixed affine map of each channel, so it goes into the weights
-    of the convolution before it. Only a pair inside a plain `nn.Sequential` is known to be
-    used together; the modules' `forward` is shadowed meanwhile, their weights are untouched.
+    of the convolution before it. Only a pair inside a plain `nn.Sequential` is taken to be
+    used together, and equal numbers of calls confirm it. The modules' `forward` is shadowed
+    meanwhile, their weights are untouched.
     """
-    pairs: dict[nn.Module, nn.BatchNorm2d] = {}
+    fold = _Fold()
     places = Counter(child for parent in network.modules() for child in parent.children())
     for sequence in network.modules():
         if type(sequence) is nn.Sequential:
@@ -340,14 +357,14 @@ def _folded_batch_norms(network: nn.Module) -> Iterator[dict[nn.Module, nn.Batch
                 if type(conv) is not nn.Conv2d or type(bn) is not nn.BatchNorm2d:
                     continue
                 if places[conv] == places[bn] == 1 and _can_fold(conv, bn):
-                    pairs[conv] = bn
+                    fold.pairs[conv] = bn
     try:
-        for conv, bn in pairs.items():
+        for conv, bn in fold.pairs.items():
             assert isinstance(conv, nn.Conv2d)
-            _shadow_forward(conv, bn)
-        yield pairs
+            _shadow_forward(conv, bn, fold.calls)
+        yield fold
     finally:
-        for conv, bn in pairs.items():
+        for conv, bn in fold.pairs.items():
             vars(conv).pop("forward", None)
             vars(bn).pop("forward", None)
 
@@ -362,7 +379,7 @@ def _batch_norm_scale(bn: nn.BatchNorm2d) -> Tensor:
     return (bn.weight * (bn.running_var + bn.eps).rsqrt()).detach()
 
 
-def _shadow_forward(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> None:
+def _shadow_forward(conv: nn.Conv2d, bn: nn.BatchNorm2d, calls: Counter[nn.Module]) -> None:
     assert bn.running_mean is not None
     scale = _batch_norm_scale(bn)
     weight = conv.weight.detach() * scale[:, None, None, None]
@@ -371,9 +388,11 @@ def _shadow_forward(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> None:
     shift = bn.bias.detach() - mean * scale
 
     def convolve(x: Tensor) -> Tensor:
+        calls[conv] += 1
         return F.conv2d(x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
 
     def identity(x: Tensor) -> Tensor:
+        calls[bn] += 1
         return x
 
     vars(conv)["forward"] = convolve

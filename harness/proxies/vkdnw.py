@@ -80,7 +80,7 @@ def softmax_covariance_factor(probabilities: Tensor) -> Tensor:
         (..., C, C).
     """
     p = probabilities
-    # Tails as sums of what follows: no cancellation, and the last is exactly zero.
+    # Tails as sums of what follows: the last is exactly zero.
     tail = p.flip(-1).cumsum(-1).flip(-1) - p
     before = tail + p
     diagonal = (p * tail / before).sqrt()
@@ -117,6 +117,6 @@ def spectrum_deciles(fisher: Tensor) -> Tensor:
 
 
 def decile_entropy(deciles: Tensor) -> float:
-    """-sum t log t of the deciles scaled to t = q / sum q; in [0, ln 9], 0 for a zero matrix."""
+    """-sum t log t of the deciles scaled to t = q / sum q: in [0, ln 9] (to 1e-10)."""
     t = deciles / (deciles.abs().sum() + _TINY)
     return 0.0 - float((t * (t + _TINY).log()).sum())

@@ -317,6 +317,16 @@ def test_inputs_that_are_not_there(store: Store, monkeypatch: pytest.MonkeyPatch
     assert not list(store.records())
 
 
+def test_seeds_out_of_range(store: Store) -> None:
+    with pytest.raises(InputError, match="seed -1 is not in 0"):
+        run(request_for("params", seeds=(-1,)), store, workers=1)
+
+
+def test_a_proxy_named_twice_is_scored_once(store: Store) -> None:
+    request = request_for("nwot", "naswot", archs=[ARCHS[0], ARCHS[0]])
+    assert run(request, store, workers=1).scored == 1
+
+
 def test_unknown_names(store: Store) -> None:
     with pytest.raises(InputError, match="unknown proxy 'nwott'; did you mean 'nwot'"):
         run(request_for("nwott"), store)

@@ -133,8 +133,9 @@ def test_falls_back_for_layers_without_rule(layer: nn.Module) -> None:
     network = randomised(
         nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
     )
-    inputs, names = noise(3), scalar_parameters(network, None)
+    inputs, names, before = noise(3), scalar_parameters(network, None), state_of(network)
     logits, found = scalar_jacobian(network, inputs, names)
+    assert state_of(network) == before
     assert_same(found, torch.from_numpy(literal.jacobian(network, inputs, names)))
     assert_same(logits[..., None], network(inputs).detach()[..., None])
 
@@ -190,6 +191,20 @@ class SwitchedBatchNorms(nn.Module):
         return out
 
 
+class PairTakenApart(nn.Module):
+    """A convolution whose output is read before the batch norm behind it, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pair = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pair(x).tanh() + self.pair[0](x).tanh()
+        out: Tensor = self.head(x.mean((2, 3)))
+        return out
+
+
 def classified(*layers: nn.Module) -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
 
@@ -205,6 +220,7 @@ def conv_bn(channels: int) -> tuple[nn.Module, nn.Module]:
         TiedWeights,
         FunctionalCall,
         SwitchedBatchNorms,
+        PairTakenApart,
         pytest.param(
             lambda: classified(*conv_bn(3), nn.ReLU(inplace=True)),
             id="ReLU in place",
@@ -217,9 +233,11 @@ def conv_bn(channels: int) -> tuple[nn.Module, nn.Module]:
 )
 def test_equals_reference_on_unusual_networks(build: Callable[[], nn.Module]) -> None:
     network, inputs = randomised(build()), noise(3)
-    names = scalar_parameters(network, None)
+    names, before = scalar_parameters(network, None), state_of(network)
     expected = scalar_jacobian_reference(network, inputs, names)
+    assert state_of(network) == before
     assert_same(scalar_jacobian(network, inputs, names)[1], expected)
+    assert state_of(network) == before
 
 
 @pytest.mark.parametrize("directions", [1, 3])
