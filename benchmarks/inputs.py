@@ -1,6 +1,6 @@
 """Mini-batches: Gaussian noise, and real images of CIFAR-10/100 and ImageNet16-120.
 
-A batch is a function of (image set, dataset, seed, batch size) alone.
+A batch is a function of (image set, dataset, seed, index, batch size) alone.
 """
 
 from __future__ import annotations
@@ -63,14 +63,15 @@ def available(name: str) -> bool:
     return image_set(name).find() is not None
 
 
-def batch(source: str, dataset: Dataset, size: int, seed: int) -> Batch:
+def batch(source: str, dataset: Dataset, size: int, seed: int, index: int = 0) -> Batch:
     """A mini-batch.
 
     Args:
         source: "gaussian" or the name of an image set.
         dataset: Gives the resolution and the number of classes.
         size: Images in the batch.
-        seed: Every seed has its own batch.
+        seed: Every seed has its own batches.
+        index: Which batch of that seed: 0, 1 ...
 
     Returns:
         inputs (size, 3, R, R) float32; noise is N(0, 1), images are flipped, cropped after
@@ -81,12 +82,12 @@ def batch(source: str, dataset: Dataset, size: int, seed: int) -> Batch:
             another resolution or number of classes.
     """
     # RandomState's streams are frozen, where Generator's may change with NumPy's version.
-    rng = np.random.RandomState([seed, *dataset.name.encode()])
+    rng = np.random.RandomState([seed, *dataset.name.encode(), *([index] if index else [])])
     if source == GAUSSIAN:
         shape = (size, 3, dataset.resolution, dataset.resolution)
         noise = torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
         targets = torch.from_numpy(rng.randint(0, dataset.classes, size, dtype=np.int64))
-        return Batch(noise, targets, GAUSSIAN)
+        return Batch(noise, targets, GAUSSIAN, seed)
     images = image_set(source)
     pixels, labels = _load(source)
     resolution = pixels.shape[1]
@@ -100,7 +101,7 @@ def batch(source: str, dataset: Dataset, size: int, seed: int) -> Batch:
         raise InputError(f"{source} has {len(keep)} images here, fewer than the batch of {size}")
     chosen = rng.choice(keep, size, replace=False)
     augmented = _augment(pixels[chosen], images, rng)
-    return Batch(torch.from_numpy(augmented), torch.from_numpy(labels[chosen]), source)
+    return Batch(torch.from_numpy(augmented), torch.from_numpy(labels[chosen]), source, seed)
 
 
 def _augment(

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from benchmarks.published import Published
 from benchmarks.truth import Table
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Generator, Tensor, nn
+
+
+def derive_seed(*parts: object) -> int:
+    """A 63-bit seed from the parts of a key, the same on every machine.
+
+    >>> derive_seed("nasbench201", "cifar10", 0) == derive_seed("nasbench201", "cifar10", 0)
+    True
+    """
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +34,15 @@ class Dataset:
         name: The benchmark's key ("cifar10", "cifar10-valid", "cifar100", "ImageNet16-120").
         classes: Number of logits.
         resolution: Side of the square input in pixels; three channels.
-        images: Where its real images come from (a name that `benchmarks.inputs` knows).
+        images: Image sets (names that `benchmarks.inputs` knows) for its real batches, its own
+            first; a later one stands in where the earlier are not on this machine.
         split: The split that counts as the final accuracy ("ori-test", "x-test" ...).
     """
 
     name: str
     classes: int
     resolution: int
-    images: str
+    images: tuple[str, ...]
     split: str
 
 
@@ -56,11 +69,27 @@ class Batch:
         inputs: Images, (B, 3, R, R), float32, normalised.
         targets: Class indices, (B,), int64.
         source: "gaussian", or the name of the image set.
+        seed: What it was drawn from; a proxy's own random numbers derive from it too.
     """
 
     inputs: Tensor
     targets: Tensor
     source: str
+    seed: int = 0
+
+    def generator(self, purpose: str) -> Generator:
+        """A CPU generator for a proxy's own random numbers: a function of seed and purpose."""
+        import torch  # noqa: PLC0415 - this module loads without it
+
+        return torch.Generator().manual_seed(derive_seed("batch", self.seed, purpose))
+
+    def noise(self, purpose: str) -> Tensor:
+        """N(0, 1) noise of the shape, type and device of the inputs, drawn by `generator`."""
+        import torch  # noqa: PLC0415
+
+        drawn = torch.randn(self.inputs.shape, generator=self.generator(purpose))
+        like = self.inputs
+        return torch.empty_like(like).copy_(drawn)
 
 
 @runtime_checkable
@@ -155,6 +184,7 @@ class Benchmark:
         keep: Writes an imported table to the given path, or where `truths` finds it.
         ndcg_top: (P, n): the published nDCG looks at the best P of n architectures.
         fetches: Names in `sources.toml` that `harness data fetch` downloads for it.
+        published: Reads the figures that the tables are compared with; None: there are none.
     """
 
     name: str
@@ -164,3 +194,9 @@ class Benchmark:
     keep: Callable[[Table, Path | None], Path]
     ndcg_top: tuple[int, int]
     fetches: Sequence[str] = ()
+    published: Callable[[], Published] | None = None
+
+    def ndcg_p(self, n: int) -> int:
+        """P of the nDCG on a sample of n: the same share of it as in the published figures."""
+        top, of = self.ndcg_top
+        return max(1, round(top * n / of))

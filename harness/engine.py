@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -29,6 +29,7 @@ from torch import nn
 from benchmarks import BENCHMARKS, inputs
 from benchmarks.errors import InputError
 from benchmarks.types import Batch
+from harness import passes
 from harness.initialise import initialise, weight_seed
 from harness.proxies import PROXIES, Proxy, Score
 from harness.store import Key, Record, Store, status_of
@@ -67,9 +68,9 @@ class Request:
         if proxy.input == "none":
             return "none"
         if self.input == "auto":
-            images = BENCHMARKS[self.benchmark].space.dataset(self.dataset).images
-            wants_images = proxy.input == "images"
-            return images if wants_images and inputs.available(images) else inputs.GAUSSIAN
+            sets = BENCHMARKS[self.benchmark].space.dataset(self.dataset).images
+            there = (images for images in sets if inputs.available(images))
+            return next(there, inputs.GAUSSIAN) if proxy.input == "images" else inputs.GAUSSIAN
         if self.input != inputs.GAUSSIAN and not inputs.available(self.input):
             remedy = inputs.image_set(self.input).remedy
             raise InputError(f"there are no {self.input} images on this machine; {remedy}")
@@ -251,31 +252,89 @@ class _Job:
     proxies: tuple[str, ...]
 
 
-def _batch(request: Request, source: str, seed: int) -> Batch:
+def _batch(request: Request, source: str, seed: int, index: int = 0) -> Batch:
     dataset = BENCHMARKS[request.benchmark].space.dataset(request.dataset)
     if source == "none":  # only the shape matters
         return inputs.batch(inputs.GAUSSIAN, dataset, 1, 0)
-    return inputs.batch(source, dataset, request.batch_size, seed)
+    return inputs.batch(source, dataset, request.batch_size, seed, index)
 
 
 def _score(job: _Job, device: str) -> list[Record]:
-    request = job.request
-    space = BENCHMARKS[request.benchmark].space
-    architecture = space.parse(job.arch)
     records = []
+    groups: dict[tuple[str, str], list[Proxy]] = {}
     for name in job.proxies:
         proxy = PROXIES[name]
-        key = request.key(job.arch, proxy, job.seed)
-
-        def evaluate(proxy: Proxy = proxy, key: Key = key) -> Callable[[], Score]:
-            network = space.network(architecture, request.dataset)
-            seed = weight_seed(key.benchmark, key.dataset, key.arch, key.seed, proxy)
-            network = prepare(network, proxy, seed, device)
-            batch = _to(_batch(request, key.input, job.seed), device)
-            return lambda: proxy.function(network, batch)
-
-        records.append(_record(key, evaluate, device))
+        groups.setdefault((proxy.init, proxy.mode), []).append(proxy)
+    for proxies in groups.values():
+        loan = _Loan(job, proxies[0], device)
+        with passes.sharing() as shared:
+            for proxy in proxies:
+                key = job.request.key(job.arch, proxy, job.seed)
+                evaluate = functools.partial(loan.evaluation, proxy, key.input)
+                records.append(_record(key, evaluate, device, shared.take_credit))
+                if not loan.returned_as_lent():
+                    shared.clear()
     return records
+
+
+class _Loan:
+    """One network and its batches, lent to all proxies of one initialisation and mode.
+
+    They see the same weights anyway, and can so share passes. A borrower that changes
+    anything costs the next one a new network, never a wrong score.
+    """
+
+    def __init__(self, job: _Job, proxy: Proxy, device: str) -> None:
+        self._job, self._proxy, self._device = job, proxy, device
+        self._network: nn.Module | None = None
+        self._before: dict[str, Any] = {}
+        self._batches: dict[tuple[str, int], Batch] = {}
+
+    def evaluation(self, proxy: Proxy, source: str) -> Callable[[], Score]:
+        """The proxy's function with all that it takes."""
+        job, request = self._job, self._job.request
+        if self._network is None:
+            space = BENCHMARKS[request.benchmark].space
+            network = space.network(space.parse(job.arch), request.dataset)
+            arch, lent = job.arch, self._proxy
+            seed = weight_seed(request.benchmark, request.dataset, arch, job.seed, lent)
+            self._network = prepare(network, lent, seed, self._device)
+            self._before = _trace(self._network)
+        for index in range(proxy.batches):
+            if (source, index) not in self._batches:
+                made = _batch(request, source, job.seed, index)
+                self._batches[source, index] = _to(made, self._device)
+        batches = [self._batches[source, index] for index in range(proxy.batches)]
+        return functools.partial(proxy.function, self._network, *batches)
+
+    def returned_as_lent(self) -> bool:
+        """Whether network and batches are as they were; what is not is given up."""
+        kept = {k: batch for k, batch in self._batches.items() if batch.inputs._version == 0}
+        clean = len(kept) == len(self._batches)
+        self._batches = kept
+        if self._network is not None and not _same(_trace(self._network), self._before):
+            self._network, clean = None, False
+        return clean
+
+
+def _trace(network: nn.Module) -> dict[str, Any]:
+    """All that a borrower could change: tensors (copied), modes, hooks, gradients."""
+    trace: dict[str, Any] = {}
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        trace[f"{name}, value"] = tensor.detach().clone()
+        trace[f"{name}, autograd"] = (id(tensor), tensor.requires_grad, tensor.grad is None)
+    for name, module in network.named_modules():
+        hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+        shadowed = "forward" in vars(module)
+        trace[f"{name}, module"] = (id(module), module.training, shadowed, *map(len, hooks))
+    return trace
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(
+        torch.equal(value, other[name]) if isinstance(value, torch.Tensor) else value == other[name]
+        for name, value in one.items()
+    )
 
 
 def prepare(network: nn.Module, proxy: Proxy, seed: int, device: str) -> nn.Module:
@@ -292,19 +351,28 @@ def prepare(network: nn.Module, proxy: Proxy, seed: int, device: str) -> nn.Modu
 
 def _to(batch: Batch, device: str) -> Batch:
     images = batch.inputs.to(device, memory_format=torch.channels_last)
-    return Batch(images, batch.targets.to(device), batch.source)
+    return replace(batch, inputs=images, targets=batch.targets.to(device))
 
 
-def _record(key: Key, evaluate: Callable[[], Callable[[], Score]], device: str) -> Record:
-    """Run a proxy and judge what it gives. The only place that catches whatever it raises."""
+def _record(
+    key: Key,
+    evaluate: Callable[[], Callable[[], Score]],
+    device: str,
+    credit: Callable[[], float] = float,
+) -> Record:
+    """Run a proxy and judge what it gives. The only place that catches whatever it raises.
+
+    Seconds are those of the proxy alone: with the `credit` of passes that it found computed.
+    """
     seconds = 0.0
     try:
         function = evaluate()
         _synchronise(device)
+        credit()
         started = time.perf_counter()
         result = function()
         _synchronise(device)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started + credit()
         given = result if isinstance(result, Mapping) else {"score": result}
         parts = {str(part): float(value) for part, value in given.items()}
     except InputError:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import torch
 from torch import nn
 
+from benchmarks.types import derive_seed
 from harness.proxies import Proxy
-
-
-def derive_seed(*parts: object) -> int:
-    """A 63-bit seed from the parts of a key, the same on every machine.
-
-    >>> derive_seed("nasbench201", "cifar10", 0) == derive_seed("nasbench201", "cifar10", 0)
-    True
-    """
-    text = "\x1f".join(map(str, parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def initialise(network: nn.Module, scheme: str, seed: int) -> None:

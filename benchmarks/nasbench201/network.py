@@ -109,13 +109,16 @@ class Network(nn.Module):
 
     def pre_gap(self, x: Tensor) -> Tensor:
         """The last map before pooling, after batch norm and ReLU: (B, 64, H/4, W/4)."""
-        x = self.stem(x)
-        for block in self.blocks:
-            x = block(x)
-        out: Tensor = self.last_activation(x)
+        out: Tensor = self.last_activation(self.features(x)[-1])
         return out
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits (B, classes) of the last of the `features`."""
+        logits: Tensor = self.classifier(self.pool(self.last_activation(x)).flatten(1))
+        return logits
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, classes) of images (B, 3, H, W)."""
-        logits: Tensor = self.classifier(self.pool(self.pre_gap(x)).flatten(1))
-        return logits
+        for block in (self.stem, *self.blocks):
+            x = block(x)
+        return self.head(x)

@@ -35,6 +35,7 @@ SUITE_ZERO_OPS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_p
 SUITE_ZERO_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
 _TERM = re.compile(r"\|([^|~+]+)~([^|~+]+)(?=\|)")
+_CODES = re.compile(r"[(\[] *[0-9]{1,3}(?: *, *[0-9]{1,3})* *[)\]]")
 _OFFICIAL_SHUFFLE_SEED = 88
 
 #: Macro skeleton: channels and resolution divisor of the three stages, cells a stage.
@@ -96,6 +97,16 @@ class Cell:
             raise InputError(f"{codes!r} is no NAS-Bench-201 cell: expected six codes in 0..4")
         by_edge = dict(zip(SUITE_ZERO_EDGES, codes, strict=True))
         return cls(tuple(SUITE_ZERO_OPS[by_edge[edge]] for edge in EDGES))  # type: ignore[arg-type]
+
+    @property
+    def suite_zero(self) -> tuple[int, ...]:
+        """The six operation codes in the order of NAS-Bench-Suite-Zero and NASLib.
+
+        >>> Cell.from_suite_zero((4, 0, 3, 1, 4, 3)).suite_zero
+        (4, 0, 3, 1, 4, 3)
+        """
+        by_edge = dict(zip(EDGES, self.ops, strict=True))
+        return tuple(SUITE_ZERO_OPS.index(by_edge[edge]) for edge in SUITE_ZERO_EDGES)
 
     @property
     def id(self) -> str:
@@ -203,10 +214,10 @@ class NASBench201Space:
         {
             d.name: d
             for d in (
-                Dataset("cifar10", 10, 32, images="cifar10", split="ori-test"),
-                Dataset("cifar10-valid", 10, 32, images="cifar10", split="x-valid"),
-                Dataset("cifar100", 100, 32, images="cifar100", split="x-test"),
-                Dataset("ImageNet16-120", 120, 16, images="ImageNet16-120", split="x-test"),
+                Dataset("cifar10", 10, 32, images=("cifar10",), split="ori-test"),
+                Dataset("cifar10-valid", 10, 32, images=("cifar10",), split="x-valid"),
+                Dataset("cifar100", 100, 32, images=("cifar100", "cifar10"), split="x-test"),
+                Dataset("ImageNet16-120", 120, 16, images=("ImageNet16-120",), split="x-test"),
             )
         }
     )
@@ -223,12 +234,15 @@ class NASBench201Space:
         return _architectures(name)
 
     def parse(self, text: str) -> Cell:
-        """The cell named by an architecture string or an official index.
+        """The cell named by an architecture string, an official index, or operation codes in
+        the order of NAS-Bench-Suite-Zero, "(4, 0, 3, 1, 4, 3)".
 
         Raises:
-            InputError: Neither.
+            InputError: None of these.
         """
         text = text.strip()
+        if _CODES.fullmatch(text):
+            return Cell.from_suite_zero([int(code) for code in text[1:-1].split(",")])
         if text.isascii() and text.isdigit():
             cells = official_order()
             if len(text) > 9 or int(text) >= len(cells):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from benchmarks.registry import Registry
+from harness import plugins
 
 #: What a proxy returns: its score, or named parts. The part called "score" is the
 #: proxy's own value; the others are kept beside it as components.
@@ -24,7 +25,7 @@ class Proxy:
 
     Attributes:
         name: The field's name for it.
-        function: `score(network, batch)`; of a proxy that needs only costs, `score(costs)`.
+        function: `score(network, *batches)`; of a proxy that needs only costs, `score(costs)`.
         paper: Where it comes from.
         needs: "network": a built network and a batch. "costs": the closed-form `Costs`.
         init: How the weights are drawn ("none": the proxy reads no weight).
@@ -32,6 +33,7 @@ class Proxy:
         input: "none": data-free, only the shape of the batch counts (it gets one image).
             "gaussian": noise unless the user asks for images. "images": real images where
             there are some, else noise.
+        batches: How many mini-batches the function takes, one argument each.
         version: Raised when the values change; part of every record's key.
     """
 
@@ -42,6 +44,7 @@ class Proxy:
     init: Init
     mode: Mode
     input: Input
+    batches: int
     version: int
 
     @property
@@ -50,8 +53,9 @@ class Proxy:
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
 
-#: Every proxy, by name. A module here that registers one is found on first use.
-PROXIES: Registry[Proxy] = Registry("proxy", package="harness.proxies")
+#: Every proxy, by name. A module here that registers one is found on first use, as are
+#: `harness.plugins`.
+PROXIES: Registry[Proxy] = Registry("proxy", package="harness.proxies", extend=plugins.load)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,17 +68,21 @@ def register_proxy(
     init: Init = "kaiming",
     mode: Mode = "train",
     input: Input = "gaussian",  # noqa: A002 - the field's word
-    version: int = 1,
+    batches: int = 1,
+    version: int | None = None,
     aliases: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Declare a proxy; the function is returned unchanged. Arguments as in `Proxy`.
+
+    Without a version it is 1, or in a proxy file (`harness.plugins`) a hash of its content.
 
     Raises:
         ValueError: The name or an alias is taken.
     """
 
     def register(function: F) -> F:
-        proxy = Proxy(name, function, paper, needs, init, mode, input, version)
+        current = plugins.default_version() if version is None else version
+        proxy = Proxy(name, function, paper, needs, init, mode, input, batches, current)
         PROXIES.add(name, proxy, aliases)
         return function
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.types import Batch
+from harness.passes import forward
 from harness.proxies._registry import register_proxy
 
 _EXACT_FLOAT32 = 2**23  # columns whose 0/1 products a float32 sum still counts exactly
@@ -33,21 +34,12 @@ def nwot(network: nn.Module, batch: Batch) -> float:
     """
     size = len(batch.inputs)
     kernel = torch.zeros(size, size, dtype=torch.float64, device=batch.inputs.device)
-
-    def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        active = inputs[0].flatten(1) > 0
+    for given in forward(network, batch).rectified:
+        active = given.detach().flatten(1) > 0
         for block in active.split(_EXACT_FLOAT32, dim=1):
             codes = block.to(torch.float32)
             both = (codes @ codes.T).double()
             ones = both.diagonal()
             # agreements = both on + both off = n - |c_i| - |c_j| + 2 <c_i, c_j>
-            kernel.add_(block.shape[1] - ones[:, None] - ones[None, :] + 2 * both)
-
-    handles = [m.register_forward_hook(add) for m in network.modules() if isinstance(m, nn.ReLU)]
-    try:
-        with torch.no_grad():
-            network(batch.inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+            kernel += block.shape[1] - ones[:, None] - ones[None, :] + 2 * both
     return float(torch.linalg.slogdet(kernel).logabsdet)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.nasbench201.network import Network
-from harness.initialise import derive_seed, initialise, weight_seed
+from benchmarks.types import derive_seed
+from harness.initialise import initialise, weight_seed
 from harness.proxies import PROXIES
 from tests.harness.networks import MIXED, randomised
 

@@ -67,7 +67,7 @@ class TestRegistering:
             return costs.params
 
         assert register_proxy("count", paper="baseline", needs="costs", version=3)(count) is count
-        expected = Proxy("count", count, "baseline", "costs", "kaiming", "train", "gaussian", 3)
+        expected = Proxy("count", count, "baseline", "costs", "kaiming", "train", "gaussian", 1, 3)
         assert PROXIES["count"] == expected
         assert PROXIES["count"].summary == "One line."
 
