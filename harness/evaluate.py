@@ -83,7 +83,7 @@ def evaluate(
     Raises:
         InputError: A proxy has fewer than three architectures to be judged on.
     """
-    grounds: dict[bytes, _Ground] = {}
+    grounds: dict[bytes, Ground] = {}
     rows = []
     for name, scored in scores.items():
         values = scored.values
@@ -96,7 +96,7 @@ def evaluate(
             )
         fingerprint = usable.tobytes()
         if fingerprint not in grounds:
-            grounds[fingerprint] = _Ground(archs, truth, sizes, resamples, seed)
+            grounds[fingerprint] = Ground(archs, truth, sizes, resamples, seed)
         row: dict[str, object] = {
             "proxy": name,
             "n": len(archs),
@@ -107,11 +107,9 @@ def evaluate(
         columns: list[Array] = [np.asarray(values.loc[archs, each]) for each in values.columns]
         per_seed = [grounds[fingerprint].measure(column, top) for column in columns]
         for metric in per_seed[0]:
-            single = np.array([measured[metric].value for measured in per_seed])
+            single = [measured[metric].value for measured in per_seed]
             drawn = np.mean([measured[metric].drawn for measured in per_seed], axis=0)
-            row[metric] = float(single.mean())
-            row[f"{metric}_low"], row[f"{metric}_high"] = metrics.interval(drawn)
-            row[f"{metric}_sd"] = float(single.std(ddof=1)) if len(single) > 1 else float("nan")
+            row |= summary(metric, single, metrics.interval(drawn))
         row["ndcg_p"] = min(top, len(archs))
         row["tie_share"] = float(np.mean([metrics.tie_share(column) for column in columns]))
         row["seconds"] = scored.seconds
@@ -120,16 +118,40 @@ def evaluate(
     return pd.DataFrame(rows)
 
 
+def summary(metric: str, values: Sequence[float], span: tuple[float, float]) -> dict[str, float]:
+    """The four columns of a metric: mean of its values, interval, deviation of its values."""
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return {
+        metric: float(np.mean(values)),
+        f"{metric}_low": span[0],
+        f"{metric}_high": span[1],
+        f"{metric}_sd": sd,
+    }
+
+
 @dataclass(frozen=True)
-class _Measured:
-    """A metric and its values under resampling."""
+class Measured:
+    """A metric and its values under resampling.
+
+    Attributes:
+        value: On the architectures themselves.
+        drawn: (resamples,) values.
+    """
 
     value: float
     drawn: Array
 
 
-class _Ground:
-    """What all proxies on the same architectures share: accuracies, sizes, resamples."""
+class Ground:
+    """What all proxies on the same architectures share: accuracies, sizes, resamples.
+
+    Args:
+        archs: Architecture ids; columns to `measure` have their order.
+        truth: Accuracies of all of them.
+        sizes: Columns `SIZES` of all of them, indexed by architecture id.
+        resamples: Bootstrap resamples.
+        seed: Of the bootstrap and of the order of equal scores.
+    """
 
     def __init__(
         self, archs: pd.Index, truth: Accuracies, sizes: pd.DataFrame, resamples: int, seed: int
@@ -141,9 +163,9 @@ class _Ground:
         }
         self.weights: Weights = metrics.bootstrap_weights(len(archs), resamples, seed)
         self._columns: dict[bytes, TauColumn] = {}
-        self._taus: dict[tuple[bytes, bytes], _Measured] = {}
+        self._taus: dict[tuple[bytes, bytes], Measured] = {}
 
-    def _tau(self, x: Array, y: Array) -> _Measured:
+    def _tau(self, x: Array, y: Array) -> Measured:
         """Tau of two columns; computed once for a pair of rankings."""
         a, b = sorted((_ranks(x).tobytes(), _ranks(y).tobytes()))
         if (a, b) not in self._taus:
@@ -151,15 +173,23 @@ class _Ground:
                 if fingerprint not in self._columns:
                     self._columns[fingerprint] = metrics.tau_column(column, self.weights)
             drawn = metrics.bootstrap_tau(self._columns[a], self._columns[b], self.weights)
-            self._taus[a, b] = _Measured(metrics.kendall_tau(x, y), drawn)
+            self._taus[a, b] = Measured(metrics.kendall_tau(x, y), drawn)
         return self._taus[a, b]
 
-    def measure(self, scores: Array, top: int) -> dict[str, _Measured]:
-        """All metrics of one column of scores."""
+    def measure(self, scores: Array, top: int) -> dict[str, Measured]:
+        """All metrics of one column of scores.
+
+        Args:
+            scores: (n,), finite.
+            top: P of the nDCG.
+
+        Returns:
+            By the name of the column in `evaluate`'s table.
+        """
         accuracies, params = self.accuracies, self.sizes["params"]
         result = {
             "kendall_tau": self._tau(scores, accuracies),
-            "spearman": _Measured(
+            "spearman": Measured(
                 metrics.spearman_rho(scores, accuracies),
                 metrics.bootstrap_spearman(scores, accuracies, self.weights),
             ),
@@ -175,16 +205,16 @@ class _Ground:
             "precision_top5": metrics.precision_at_top(scores, accuracies, TOP_SHARE, self.seed),
         }
         at_top["precision_top5"] = at_top.pop("precision_at_top")
-        result |= {name: _Measured(value, at_top[name]) for name, value in single.items()}
+        result |= {name: Measured(value, at_top[name]) for name, value in single.items()}
         for name in SIZES:
             result[f"tau_{name}"] = self._tau(scores, self.sizes[name])
         of_params = self._tau(params, accuracies)
         tau, with_params = result["kendall_tau"], result["tau_params"]
         partial = metrics.partial_tau(tau.value, with_params.value, of_params.value)
-        result["partial_tau_params"] = _Measured(
+        result["partial_tau_params"] = Measured(
             float(partial), metrics.partial_tau(tau.drawn, with_params.drawn, of_params.drawn)
         )
-        result["tau_minus_params"] = _Measured(
+        result["tau_minus_params"] = Measured(
             tau.value - of_params.value, tau.drawn - of_params.drawn
         )
         return result

@@ -192,6 +192,18 @@ class Store:
         clause, values = _condition(where)
         return dict(self._db.execute(f"SELECT arch, status FROM scores{clause}", values))
 
+    def distinct(self, column: str, **where: str | int | Sequence[str]) -> list[str | int]:
+        """The different values of a column, in order, among the records that `where` chooses.
+
+        Raises:
+            ValueError: There is no such column.
+        """
+        if column not in (*_KEY, *_REST):
+            raise ValueError(f"no column {column!r}")
+        clause, values = _condition(where)
+        query = f"SELECT DISTINCT {column} FROM scores{clause} ORDER BY {column}"
+        return [value for (value,) in self._db.execute(query, values)]
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()

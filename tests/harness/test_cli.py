@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from torch import nn
 
 from benchmarks.nasbench201.space import official_order
+from benchmarks.types import Batch
+from harness import plugins
+from harness.aggregates import AGGREGATES, Aggregate
 from harness.cli import main
+from harness.proxies import register_proxy
+from harness.store import Store
 
 HEADER = "proxy,n,failed,kendall_tau,kendall_tau_low,kendall_tau_high,spearman,ndcg,tau_params,"
 ENDING = "tau_flops,partial_tau_params,top1_accuracy,truth"
@@ -118,6 +124,8 @@ def test_listing(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     for name in ("params", "flops", "layers", "synflow", "nwot", "vkdnw", "vkdnw_exact"):
         assert name in said
+    for name in ("az_nas", "vkdnw_agg", "graf_m", "vkdnw_zcs_graf_m", "rank(te_nas.ntk"):
+        assert name in said
     assert run("list", "benchmarks") == 0
     assert "reachable (9,445)" in capsys.readouterr().out
     assert run("data", "info") == 0
@@ -131,6 +139,139 @@ def test_agreement(
     monkeypatch.setenv("HARNESS_DATA", str(real_data))
     assert run("data", "agreement") == 0
     assert "0.921" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ others' files and proxies
+
+
+def test_scores_travel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [official_order()[index] for index in (9, 13714, 284, 5000)]
+    listed = tmp_path / "archs.txt"
+    listed.write_text("\n".join(map(str, cells)))
+    common = ("--archs", listed, "--batch-size", 4, "--device", "cpu", "--workers", 1)
+    assert run("score", "params", "nwot", *common) == 0
+    assert run("export", "ours.json", "--truth", "analog") == 0
+    assert run("export", "ours.csv", "--form", "suite-zero-csv") == 0
+    content = json.loads((tmp_path / "ours.json").read_text())["cifar10"]
+    assert set(content) == {str(cell.suite_zero) for cell in cells}
+    assert {"params", "nwot", "val_accuracy"} <= set(content[str(cells[0].suite_zero)])
+
+    # Somebody else's scores of three of them: another order, another name, no params.
+    theirs = {
+        str(cell.suite_zero): {"naswot": -content[str(cell.suite_zero)]["nwot"]["score"]}
+        for cell in cells[:3]
+    }
+    (tmp_path / "theirs.json").write_text(json.dumps({"cifar10": theirs}))
+    assert run("compare", "theirs.json", "--out", "c.csv") == 0
+    assert "nasbench201 cifar10: ours and theirs.json" in capsys.readouterr().out
+    (row,) = pd.read_csv(tmp_path / "c.csv").to_dict("records")
+    assert (row["proxy"], row["n"], row["n_accuracy"]) == ("nwot", 3, 3)
+    assert row["kendall_tau"] == row["spearman"] == pytest.approx(-1)
+    assert row["tau_ours"] == -row["tau_theirs"]
+    assert run("compare", "ours.csv", "--dataset", "cifar10", "--out", "c.csv") == 0
+    same = pd.read_csv(tmp_path / "c.csv").set_index("proxy")
+    assert same["kendall_tau"]["nwot"] == pytest.approx(1)
+
+    assert run("import-scores", "theirs.json", "--label", "them") == 0
+    assert "nwot@them" in capsys.readouterr().out
+    assert run("eval", "nwot@them", "nwot", *common, "--resamples", 20) == 0
+    folder = tmp_path / "results/nasbench201/cifar10"
+    evaluation = pd.read_csv(folder / "evaluation.csv").set_index("proxy")
+    assert evaluation["n"]["nwot@them"] == 3
+    assert evaluation["failed"]["nwot@them"] == 1
+    assert evaluation["n"]["nwot"] == 4
+    assert "imported, scored by others: nwot@them" in (folder / "evaluation.md").read_text()
+    # Ours go out again without theirs; the whole table has both.
+    assert run("export", "again.csv", "--form", "suite-zero-csv") == 0
+    assert "@" not in (tmp_path / "again.csv").read_text()
+    assert run("export", "all.csv") == 0
+    assert "nwot@them" in pd.read_csv(tmp_path / "all.csv").columns
+
+
+@pytest.mark.usefixtures("own_proxies")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_worked_example(
+    workers: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    monkeypatch.setattr(plugins, "_loaded", {plugins.GROUP})
+    example = Path(__file__).parents[2] / "examples/my_proxy.py"
+    options = ("--sample", 4, "--batch-size", 2, "--device", "cpu", "--workers", workers)
+    mine = ("log_grad", "my_snip", "--proxy-file", example)
+    assert run("eval", *mine, *options, "--resamples", 20) == 0
+    evaluation = pd.read_csv(tmp_path / "results/nasbench201/cifar10/evaluation.csv")
+    assert {"log_grad", "my_snip"} <= set(evaluation["proxy"])
+    assert (evaluation["n"] + evaluation["failed"] == 4).all()
+    assert run("list", "proxies", "--proxy-file", example) == 0
+    assert "arXiv:1810.02340" in capsys.readouterr().out
+
+
+def test_aggregates_and_models_stand_beside_proxies(
+    tmp_path: Path, own_proxies: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @register_proxy("halves", paper="a test", input="none")
+    def halves(network: nn.Module, batch: Batch) -> dict[str, float]:
+        """Two parts, no score of its own."""
+        size = float(sum(p.numel() for p in network.parameters()))
+        return {"small": -size, "odd": size % 7}
+
+    joint = Aggregate("halves", ("halves.small", "halves.odd"), "log-rank")
+    monkeypatch.setattr(AGGREGATES, "_entries", {**AGGREGATES._entries, "halves": joint})
+    options = ("--sample", 12, "--device", "cpu", "--workers", 1, "--resamples", 20)
+    own = ("--aggregate", "mine=rank(flops,halves.small)", "--aggregate", "rank(flops,params)")
+    assert run("eval", "halves", "graf_m", *own, *options) == 0
+    folder = tmp_path / "results/nasbench201/cifar10"
+    table = pd.read_csv(folder / "evaluation.csv").set_index("proxy")
+    rows = {"halves", "mine", "rank(flops,params)", "graf_m", "params", "flops", "layers"}
+    assert set(table.index) == rows
+    assert (table["n"]["halves"], table["failed"]["halves"]) == (12, 0)
+    assert [table[c]["graf_m"] for c in ("n", "trained_on", "seeds")] == [6, 6, 5]
+    assert table["trained_on"].notna().sum() == 1
+    assert "random forest of 300 trees" in (folder / "evaluation.md").read_text()
+
+    # What the store has besides is added: the aggregate, not the proxy that has only parts.
+    assert run("eval", "params", *options) == 0
+    again = pd.read_csv(folder / "evaluation.csv").set_index("proxy")
+    assert set(again.index) == {"params", "flops", "layers", "halves"}
+    assert "trained_on" not in again.columns
+
+
+def test_parts_alone_are_no_ranking(
+    tmp_path: Path, own_proxies: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @register_proxy("only_parts", paper="a test", input="none")
+    def only_parts(network: nn.Module, batch: Batch) -> dict[str, float]:
+        """Two parts."""
+        return {"one": 1.0, "two": 2.0}
+
+    options = ("--sample", 3, "--device", "cpu", "--workers", 1, "--resamples", 20)
+    message = refused(capsys, "eval", "only_parts", *options)
+    assert "name one: only_parts.one, only_parts.two" in message
+    assert run("eval", "params", *options) == 0  # in the store, and no obstacle
+
+
+def test_scores_of_an_aggregate_are_those_of_its_members(tmp_path: Path) -> None:
+    options = ("--sample", 3, "--device", "cpu", "--workers", 1, "--store", tmp_path / "s.sqlite")
+    assert run("score", "rank(params,layers)", "graf_m", "flops", *options) == 0
+    with Store(tmp_path / "s.sqlite") as store:
+        assert {record.key.proxy for record in store.records()} == {"params", "layers", "flops"}
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("mean(params,flops)", "unknown rule 'mean'; known: log-rank, rank"),
+        ("rank(params,flop)", "did you mean 'flops'"),
+        ("params,flops", "no rule with members in brackets"),
+        ("vkdnw=rank(params,flops)", "'vkdnw' is taken"),
+    ],
+)
+def test_bad_formulas(formula: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--sample", 3, "--device", "cpu")
+    assert words in refused(capsys, "eval", "params", "--aggregate", formula, *options)
 
 
 # ------------------------------------------------------------------ bad input
@@ -155,7 +296,15 @@ def test_agreement(
         (("score", "nwot", "--sample", "3", "--device", "tpu"), "unknown device 'tpu'"),
         (("score", "nwot", "--archs", "none.txt"), "cannot read the architecture list none.txt"),
         (("export", "x.csv"), "there is no score store"),
-        (("export", "x.xlsx"), "must end in .csv or .parquet"),
+        (("export", "x.xlsx"), "must end in .csv, .parquet or .json"),
+        (("export", "x.csv", "--form", "suite-zero"), "must end in .json"),
+        (("export", "x.csv", "--seed", "1"), "go with --form suite-zero"),
+        (("import-scores", "none.json"), "cannot read the score file none.json"),
+        (("compare", "none.csv"), "cannot read the score file none.csv"),
+        (("compare", "none.csv", "--out", "x.txt"), "must end in .csv"),
+        (("score", "nwot@zc"), "is imported and cannot be scored"),
+        (("eval", "nwot@zc", "--sample", "3"), "no imported scores 'nwot@zc' on cifar10"),
+        (("score", "mine", "--proxy-file", "none.py"), "there is no proxy file none.py"),
         (("data", "fetch", "mnist"), "unknown data source 'mnist'"),
         (("data", "import", "nasbench201", "nowhere"), "nowhere does not exist"),
     ],

@@ -2,16 +2,29 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
+from benchmarks.truth import Accuracies
+from harness.aggregates import AGGREGATES, Aggregate
 from harness.engine import Request
-from harness.proxies import PROXIES
-from harness.scores import complete, export_frame, scores_of, sizes_of
+from harness.proxies import PROXIES, register_proxy
+from harness.scores import (
+    check_names,
+    complete,
+    evaluation_of,
+    export_frame,
+    features_of,
+    proxies_of,
+    scores_of,
+    sizes_of,
+)
 from harness.store import Key, Record, Store
 from tests.harness.networks import ALL_NONE, ALL_SKIP, LARGE, MIXED, SPACE
 
@@ -83,6 +96,162 @@ def test_complete_forgives_a_rare_failure(store: Store) -> None:
     request = replace(request_for("nwot"), archs=archs)
     assert complete(store, request, ["nwot"]) == ["nwot"]
     assert complete(store, replace(request, archs=archs[:99]), ["nwot"]) == []
+
+
+# ------------------------------------------------------------------ parts, aggregates, models
+
+
+@pytest.fixture
+def parts_proxy(own_proxies: None) -> None:
+    """`halves`: a proxy of two parts without a score of its own, and its aggregate."""
+
+    @register_proxy("halves", paper="a test")
+    def halves(network: object, batch: object) -> Mapping[str, float]:
+        return {"left": 0.0, "right": 0.0}
+
+
+@pytest.fixture
+def halves(parts_proxy: None, monkeypatch: pytest.MonkeyPatch) -> Aggregate:
+    """An aggregate that has the name of the proxy whose parts it joins."""
+    aggregate = Aggregate("halves", ("halves.left", "halves.right", "nwot"), "rank")
+    monkeypatch.setattr(AGGREGATES, "_entries", {**AGGREGATES._entries, "halves": aggregate})
+    return aggregate
+
+
+def of_parts(arch: str, seed: int = 0, seconds: float = 1.0, **parts: float) -> Record:
+    status = "ok" if len(parts) == 2 else "nan"
+    return Record(key(arch, "halves", seed), None, status=status, components=parts, seconds=seconds)
+
+
+def test_good_parts_of_a_failed_record_count(store: Store, parts_proxy: None) -> None:
+    store.add([of_parts(A, left=1.0, right=2.0), of_parts(B, left=3.0, seconds=4.0)])
+    found = scores_of(store, request_for("halves"), ["halves.left", "halves.right"])
+    nan = math.nan
+    left, right = (found[f"halves.{part}"].values[0].tolist() for part in ("left", "right"))
+    assert left == pytest.approx([1, 3, nan, nan], nan_ok=True)
+    assert right == pytest.approx([2, nan, nan, nan], nan_ok=True)
+    assert found["halves.left"].seconds == (1 + 4) / 2
+    assert found["halves.right"].seconds == 1
+
+
+def test_parts_alone_are_no_score(store: Store, parts_proxy: None) -> None:
+    store.add([of_parts(A, left=1.0, right=2.0), of_parts(B, left=3.0)])
+    with pytest.raises(InputError, match=r"name one: halves\.left, halves\.right"):
+        scores_of(store, request_for("halves"))
+    with pytest.raises(InputError, match="no part 'middle'; its parts: left, right"):
+        scores_of(store, request_for("halves"), ["halves.middle"])
+
+
+def test_a_part_that_always_fails_is_no_unknown_part(store: Store, parts_proxy: None) -> None:
+    store.add([of_parts(A, left=1.0), of_parts(B, left=3.0)])
+    found = scores_of(store, request_for("halves"), ["halves.right"])
+    assert found["halves.right"].values.isna().all(axis=None)
+
+
+def test_aggregates_join_members_seed_by_seed(store: Store, halves: Aggregate) -> None:
+    values = {(A, 0): (1, 4), (B, 0): (2, 3), (A, 1): (9, 9), (B, 1): (5, 5), (D, 1): (7, 1)}
+    for (arch, seed), (left, right) in values.items():
+        store.add([of_parts(arch, seed, seconds=2.0, left=left, right=right)])
+    store.add([of_parts(C, 0, left=3.0, seconds=2.0)])  # its right half failed
+    store.add(Record(key(arch, "nwot", 0), 1.0, seconds=3.0) for arch in (A, B))
+    request = request_for("halves", "nwot", seeds=(0, 1))
+    found = scores_of(store, request, ["halves"])["halves"]
+    # Seed 0: left A, B, C rank 2, 3, 4 and D 1; right A, B 4, 3 and C, D 1.5; nwot tied in pairs.
+    first = [2 + 4 + 3.5, 3 + 3 + 3.5, 4 + 1.5 + 1.5, math.nan]
+    assert found.values[0].tolist() == pytest.approx(first, nan_ok=True)
+    second = [4 + 4 + 2.5, 2 + 3 + 2.5, math.nan, 3 + 2 + 2.5]
+    assert found.values[1].tolist() == pytest.approx(second, nan_ok=True)
+    assert found.seconds == 2 + 3  # each proxy once
+
+
+def test_formulas_are_names(store: Store, halves: Aggregate) -> None:
+    for arch, value in zip(ARCHS, (1.0, 2.0, 3.0, 4.0), strict=True):
+        store.add([Record(key(arch), value), of_parts(arch, left=-value, right=0.0)])
+    request = request_for("nwot", "halves")
+    names = ["rank(nwot, halves.left)", "mine=rank(nwot,halves)", "naswot", "nwot"]
+    found = scores_of(store, request, names)
+    assert list(found) == ["rank(nwot,halves.left)", "mine", "nwot"]
+    assert found["rank(nwot,halves.left)"].values[0].tolist() == [5, 5, 5, 5]
+    ranks = scores_of(store, request, ["halves"])["halves"].values[0].rank()  # one in the other
+    assert found["mine"].values[0].tolist() == (ranks + np.arange(1, 5)).tolist()
+    assert proxies_of(names) == ["nwot", "halves"]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["nwot=rank(synflow,flops)"], "'nwot' is taken"),
+        (["az_nas=rank(synflow,flops)"], "'az_nas' is taken"),
+        (["graf_m=rank(synflow,flops)"], "'graf_m' is taken"),
+        (["a=rank(nwot,flops)", "a=rank(nwot,params)"], "'a' names two aggregates"),
+        (["rank(nwto,flops)"], "did you mean 'nwot'"),
+        (["mean(nwot,flops)"], "unknown rule 'mean'"),
+        (["nwto"], "did you mean 'nwot'"),
+    ],
+)
+def test_names_that_mean_nothing(names: list[str], words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_names(names, "nasbench201")
+    assert words in str(caught.value)
+
+
+def test_complete_parts_and_aggregates(store: Store, halves: Aggregate) -> None:
+    request = request_for("params")
+    store.add(Record(key(arch), 1.0) for arch in ARCHS)
+    store.add([of_parts(arch, left=1.0, right=2.0) for arch in (A, B, C)])
+    names = ["halves", "halves.left", "halves.right", "nwot"]
+    assert complete(store, request, names) == ["nwot"]  # D is not scored
+    store.add([of_parts(D, left=1.0)])
+    assert complete(store, request, names) == ["halves.left", "nwot"]
+    store.add([of_parts(D, left=1.0, right=1.0)], replace=True)
+    assert complete(store, request, names) == ["halves", "halves.left", "halves.right", "nwot"]
+
+
+def test_a_proxy_of_parts_is_not_complete_by_itself(store: Store, parts_proxy: None) -> None:
+    store.add([of_parts(arch, left=1.0, right=2.0) for arch in ARCHS])
+    assert complete(store, request_for("params"), ["halves", "halves.left"]) == ["halves.left"]
+
+
+def test_models_need_their_members(store: Store, parts_proxy: None) -> None:
+    assert proxies_of(["vkdnw_m", "graf_m", "flops"]) == ["vkdnw", "layers", "flops"]
+    deciles = {f"decile_{k}": 0.1 * k for k in range(1, 10)}
+    for number, arch in enumerate(ARCHS):
+        store.add([Record(key(arch, "vkdnw"), 1.0, components=deciles, seconds=8.0)])
+        for size in ("layers", "flops"):
+            free = replace(key(arch, size), batch_size=0, input="none", init="none")
+            store.add([Record(free, float(number), seconds=1.0)])
+    request = request_for("vkdnw", "layers", "flops")
+    given = features_of(store, request, "vkdnw_m")
+    (table,) = given.tables
+    assert table["flops"].tolist() == [0, 1, 2, 3]
+    assert table["vkdnw.decile_9"].tolist() == pytest.approx([0.9] * 4)
+    assert given.seconds == 8 + 1 + 1
+
+
+def test_graf_is_of_one_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(BENCHMARKS["nasbench201"], name="other")
+    monkeypatch.setattr(BENCHMARKS, "_entries", {**BENCHMARKS._entries, "other": other})
+    check_names(["vkdnw_m", "graf_m"], "nb201")
+    check_names(["vkdnw_m"], "other")
+    with pytest.raises(InputError, match=r"graf_m takes GRAF features.* leave it out on other"):
+        check_names(["graf_m"], "other")
+
+
+def test_one_table_of_proxies_aggregates_and_models(store: Store) -> None:
+    archs = [cell.id for cell in SPACE.architectures("reachable")[:12]]
+    store.add(Record(key(arch), float(k % 5)) for k, arch in enumerate(archs))
+    request = replace(request_for("nwot"), archs=archs)
+    accuracies = pd.Series(range(50, 62), index=archs, dtype=float)
+    truth = Accuracies(accuracies, "a protocol", "a table", "someone")
+    names = ["graf_m", "nwot", "mine=rank(nwot)", "graf_m"]
+    table, scores = evaluation_of(store, request, names, truth, ndcg_p=lambda n: 3, resamples=10)
+    assert table["proxy"].tolist() == ["nwot", "mine", "graf_m"]
+    assert list(scores) == ["nwot", "mine"]
+    assert table["kendall_tau"][0] == table["kendall_tau"][1]
+    assert table["trained_on"].tolist() == pytest.approx([math.nan, math.nan, 6], nan_ok=True)
+    assert table["n"].tolist() == [12, 12, 6]
+    plain, _ = evaluation_of(store, request, ["nwot"], truth, ndcg_p=lambda n: 3, resamples=10)
+    assert [*plain.columns, "trained_on"] == list(table.columns)
 
 
 def test_sizes() -> None:

@@ -1,0 +1,255 @@
+"""What `score`, `eval` and `tables` share: options, the resolved plan, scoring what is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from benchmarks import BENCHMARKS
+from benchmarks.data import replacing
+from benchmarks.errors import InputError
+from benchmarks.truth import Accuracies
+from benchmarks.types import Benchmark
+from harness.cli_data import console
+from harness.imported import is_imported
+
+DEFAULT_OUT = Path("results")
+CPU_SAMPLE = 300
+BASELINES = ("params", "flops", "layers")
+
+Proxies = Annotated[
+    list[str],
+    typer.Argument(
+        help="Proxies, parts as vkdnw.entropy, aggregates, models; see: harness list proxies"
+    ),
+]
+BenchmarkName = Annotated[str, typer.Option("--benchmark", help="nasbench201, ...")]
+DatasetName = Annotated[str, typer.Option("--dataset", help="cifar10, cifar100, ...")]
+SetName = Annotated[
+    str | None, typer.Option("--set", help="Architecture set, e.g. reachable, all, unique")
+]
+Sample = Annotated[
+    str | None,
+    typer.Option(
+        help=f"How many of the set, or all [default: all on a GPU, {CPU_SAMPLE} on a CPU]"
+    ),
+]
+SampleSeed = Annotated[int, typer.Option(help="Seed of the sample; samples are nested")]
+Archs = Annotated[
+    Path | None, typer.Option(help="File with one architecture a line, instead of a set")
+]
+Seed = Annotated[int, typer.Option(help="First seed of weights and batch")]
+Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, counting up from --seed")]
+InputName = Annotated[
+    str, typer.Option("--input", help="auto (what each proxy prefers), gaussian, cifar10, ...")
+]
+BatchSize = Annotated[int, typer.Option(help="Images in the batch")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes [default: CPU cores, or 4 a GPU]")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
+StoreFile = Annotated[
+    Path | None, typer.Option("--store", help="Score store [default: scores.sqlite under results]")
+]
+TruthName = Annotated[
+    str, typer.Option(help="auto (best there is), official, compact, analog, or a table file")
+]
+RetryFailed = Annotated[bool, typer.Option(help="Score again what raised an error before")]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options that the commands share, resolved."""
+
+    benchmark: Benchmark
+    set_name: str
+    set_size: int
+    request: Any  # harness.engine.Request, imported late: torch takes seconds
+    names: list[str]  # what is evaluated: proxies, parts of them, aggregates, models
+    sampled: str
+    device: str
+
+
+def make_plan(
+    proxies: Sequence[str],
+    benchmark: str,
+    dataset: str,
+    set_name: str | None,
+    sample: str | None,
+    sample_seed: int,
+    archs: Path | None,
+    seed: int,
+    seeds: int,
+    input_name: str,
+    batch_size: int,
+    device: str,
+    truth: Accuracies | None = None,
+) -> Plan:
+    """Resolve and check everything that can be wrong before any work is done."""
+    from harness.engine import Request, resolve_device
+    from harness.proxies import PROXIES
+    from harness.sampling import read_list
+    from harness.sampling import sample as draw
+    from harness.scores import check_names, proxies_of
+
+    chosen = BENCHMARKS[benchmark]
+    space = chosen.space
+    check_names(proxies, chosen.name)
+    names = proxies_of(proxies)
+    device = resolve_device(device)
+    set_name = set_name or space.sets[0]
+    if archs is not None:
+        members = read_list(archs, space.parse)
+        set_name = f"list {archs.name}"
+    else:
+        members = list(space.architectures(set_name))
+    total = len(members)
+    if truth is not None:
+        members = [a for a in members if a.id in truth.values.index]
+        if len(members) < total:
+            console.print(
+                f"{len(members):,} of {total:,} architectures have an accuracy; "
+                "the others are left out."
+            )
+    size = _sample_size(sample, device, len(members), listed=archs is not None)
+    picked = draw(members, size, sample_seed)
+    request = Request(
+        benchmark=chosen.name,
+        dataset=dataset,
+        archs=[a.id for a in picked],
+        proxies=names,
+        seeds=range(seed, seed + seeds),
+        batch_size=batch_size,
+        input=input_name,
+    )
+    for name in names:
+        request.input_of(PROXIES[name])
+    sampled = (
+        "all" if size is None or size == total else f"a seeded random {size:,} (seed {sample_seed})"
+    )
+    wanted = list(dict.fromkeys(proxies))
+    return Plan(chosen, set_name, total, request, wanted, sampled, device)
+
+
+def _sample_size(sample: str | None, device: str, available: int, *, listed: bool) -> int | None:
+    if sample is None:
+        if listed or device != "cpu" or available <= CPU_SAMPLE:
+            return None
+        console.print(
+            f"No --sample given: on a CPU, {CPU_SAMPLE} random architectures of {available:,} "
+            "(--sample N or all for more)."
+        )
+        return CPU_SAMPLE
+    if sample == "all":
+        return None
+    if not sample.isdigit():
+        raise InputError(f"--sample takes a number or all, not {sample!r}")
+    return int(sample)
+
+
+def score_missing(plan: Plan, store: Any, workers: int | None, retry_failed: bool) -> None:
+    """Score what the store does not hold yet, with progress and a line of what came out."""
+    from harness.engine import run
+    from harness.progress import Meter
+
+    with Meter(console, "scoring", "scores") as meter:
+
+        def begin(total: int, stored: int) -> None:
+            if stored:
+                console.print(f"{stored:,} scores are in {store.path}; {total:,} to make.")
+            meter.start(total)
+
+        try:
+            tally = run(
+                plan.request,
+                store,
+                workers=workers,
+                device=plan.device,
+                retry_failed=retry_failed,
+                on_start=begin,
+                on_record=lambda record: meter.advance(),
+            )
+        except KeyboardInterrupt:
+            console.print(f"Stopped. What was scored is in {store.path}; run it again to go on.")
+            raise
+    failures = ", ".join(f"{count:,} {status}" for status, count in sorted(tally.failed.items()))
+    console.print(
+        f"{tally.scored:,} scored in {tally.seconds:,.1f} s on {plan.device}"
+        + (f"; without a score: {failures}" if failures else "")
+    )
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder of results, before work is done in vain.
+
+    Raises:
+        InputError: It cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write results to {folder}: {error}; choose another --out"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write results to {folder}: not writable; choose another --out")
+
+
+def inputs_line(request: Any) -> str:
+    """Which proxies got which input."""
+    from harness.proxies import PROXIES
+    from harness.report.tables import input_title
+
+    by_input: dict[str, list[str]] = {}
+    for name in request.proxies:
+        by_input.setdefault(request.input_of(PROXIES[name]), []).append(name)
+    return "; ".join(f"{input_title(k)}: {', '.join(v)}" for k, v in by_input.items())
+
+
+def imported_lines(names: Sequence[str]) -> list[str]:
+    """Which scores came from somebody else's file, as lines of the protocol."""
+    imported = list(filter(is_imported, names))
+    return [f"imported, scored by others: {', '.join(imported)}"] if imported else []
+
+
+def ceiling_of(plan: Plan, truth: Accuracies) -> Any:
+    """Agreement of the truth with another training of the same architectures, if there is one."""
+    from harness.evaluate import agreement
+
+    dataset = plan.request.dataset
+    for source in plan.benchmark.truths:
+        path = source.find() if source.automatic else None
+        if path is None:
+            continue
+        table = source.load(path)
+        split = plan.benchmark.space.datasets[dataset].split
+        if table.trainings != truth.trainings and table.holds(dataset, split, 200):
+            return agreement(truth, table.accuracies(dataset, split, 200), plan.request.archs)
+    return None
+
+
+def ceiling_line(ceiling: Any) -> str:
+    """The retraining ceiling as a line of the protocol."""
+    tau, low, high = ceiling.tau
+    return (
+        f"retraining ceiling: two trainings of the same {ceiling.n:,} architectures agree at "
+        f"tau {tau:.3f} [{low:.3f}, {high:.3f}] ({' / '.join(ceiling.sources)})"
+    )
+
+
+def ndcg_line(evaluation: pd.DataFrame) -> str:
+    """How the nDCG of an evaluation was computed, as a line of the protocol."""
+    ps = ", ".join(map(str, sorted(set(evaluation["ndcg_p"]))))
+    return f"nDCG at P = {ps}, gain 2^accuracy - 1, equal scores in seeded random order"
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
