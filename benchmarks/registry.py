@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 from benchmarks.errors import InputError
 
 T = TypeVar("T")
+
+
+class NameTakenError(ValueError):
+    """An entry's name or alias is another entry's."""
 
 
 class Registry(Generic[T]):
@@ -22,6 +27,7 @@ class Registry(Generic[T]):
             when imported. All are imported on the first look-up, so that adding an entry
             is adding a file.
         subpackages: The entries are packages in it; its plain modules are something else.
+        extend: Called at every look-up, to add entries from elsewhere; cheap once it has.
 
     >>> colours: Registry[str] = Registry("colour")
     >>> colours.add("red", "#f00", aliases=("rouge",))
@@ -33,10 +39,18 @@ class Registry(Generic[T]):
     benchmarks.errors.InputError: unknown colour 'rad'; did you mean 'red'? Known: red
     """
 
-    def __init__(self, kind: str, package: str | None = None, *, subpackages: bool = False) -> None:
+    def __init__(
+        self,
+        kind: str,
+        package: str | None = None,
+        *,
+        subpackages: bool = False,
+        extend: Callable[[Registry[Any]], None] | None = None,
+    ) -> None:
         self.kind = kind
         self._package = package
         self._subpackages = subpackages
+        self._extend = extend
         self._entries: dict[str, T] = {}
         self._aliases: dict[str, str] = {}
 
@@ -44,19 +58,38 @@ class Registry(Generic[T]):
         """Register `entry`.
 
         Raises:
-            ValueError: The name or an alias is taken.
+            NameTakenError: The name or an alias is taken.
         """
         names = (name, *aliases)
         for each in names:
             if each in self._entries or each in self._aliases:
-                raise ValueError(f"{self.kind} {each!r} is registered twice")
+                raise NameTakenError(f"{self.kind} {each!r} is registered twice")
         self._entries[name] = entry
         self._aliases.update(dict.fromkeys(names[1:], name))
 
+    @property
+    def names(self) -> list[str]:
+        """Names that are registered by now; looks for no others."""
+        return list(self._entries)
+
+    @contextmanager
+    def undone_on_failure(self) -> Iterator[None]:
+        """What the block registers is forgotten if it raises."""
+        before = dict(self._entries), dict(self._aliases)
+        try:
+            yield
+        except BaseException:
+            self._entries, self._aliases = before
+            raise
+
     def _discover(self) -> None:
-        if self._package is None:
-            return
-        package = importlib.import_module(self._package)
+        if self._package is not None:
+            self._import(self._package)
+        if self._extend is not None:
+            self._extend(self)
+
+    def _import(self, name: str) -> None:
+        package = importlib.import_module(name)
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_") and module.ispkg == self._subpackages:
                 importlib.import_module(f"{package.__name__}.{module.name}")
