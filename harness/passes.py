@@ -78,6 +78,7 @@ def sharing() -> Iterator[Sharing]:
 
 def _shared(function: Callable[[nn.Module, Batch], T]) -> Callable[[nn.Module, Batch], T]:
     @functools.wraps(function)
+    @torch.enable_grad()
     def compute_once(network: nn.Module, batch: Batch) -> T:
         active = _sharing.get()
         if active is None:
@@ -162,7 +163,7 @@ def forward(network: nn.Module, batch: Batch) -> Forward:
     leaf = batch.inputs.detach().requires_grad_()
     images = leaf.clone()  # a network may begin with an in-place layer
     try:
-        with torch.enable_grad(), statistics_held(network):
+        with statistics_held(network):
             if isinstance(network, Staged):
                 features = network.features(images)
                 logits = network.head(features[-1])
@@ -206,7 +207,8 @@ def input_jacobian(network: nn.Module, batch: Batch) -> Tensor:
 
 def loss_of(passed: Forward, batch: Batch) -> Tensor:
     """Mean cross-entropy of the logits against the batch's targets, differentiable."""
-    return F.cross_entropy(passed.logits, batch.targets)
+    with torch.enable_grad():
+        return F.cross_entropy(passed.logits, batch.targets)
 
 
 def gradients(

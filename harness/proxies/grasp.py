@@ -31,6 +31,7 @@ def grasp(network: nn.Module, batch: Batch) -> float:
     layers = list(weights(network).values())
     loss = loss_of(forward(network, batch), batch)
     first = gradients(loss, layers, create_graph=True)
-    flow = torch.stack([(g.detach() * g).sum() for g in first]).sum()
+    with torch.enable_grad():
+        flow = torch.stack([(g.detach() * g).sum() for g in first]).sum()
     second = gradients(flow, layers)
     return -sum(float((w.detach() * h).double().sum()) for w, h in zip(layers, second, strict=True))

@@ -41,7 +41,8 @@ def synflow(network: nn.Module, batch: Batch) -> float:
             tensor.abs_()
     weights = [m.weight for m in absolute.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     ones = torch.ones_like(batch.inputs[:1], dtype=torch.float64)
-    flow = absolute(ones).sum()
+    with torch.enable_grad():
+        flow = absolute(ones).sum()
     gradients = torch.autograd.grad(flow, weights, allow_unused=True)
     total = ones.new_zeros(())
     for weight, gradient in zip(weights, gradients, strict=True):

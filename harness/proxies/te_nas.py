@@ -54,8 +54,9 @@ def gradient_rows(network: nn.Module, logits: Tensor) -> Tensor:
     weights = [p for name, p in network.named_parameters() if "weight" in name]
     sizes = [w.numel() for w in weights]
     rows = logits.new_empty(len(logits), sum(sizes)).detach()
-    for row, output in zip(rows, logits, strict=True):
-        for part, g in zip(row.split(sizes), gradients(output.sum(), weights), strict=True):
+    for row, seed in zip(rows, torch.eye(len(logits)).to(logits), strict=True):
+        found = gradients(logits, weights, seed[:, None].expand_as(logits))
+        for part, g in zip(row.split(sizes), found, strict=True):
             part.copy_(g.flatten())
     return rows
 

@@ -32,7 +32,7 @@ def test_declaration(name: str) -> None:
     proxy = PROXIES[name]
     assert proxy.name == name
     assert proxy.summary.endswith(".")
-    assert re.fullmatch(r"arXiv:\d{4}\.\d{5}|baseline", proxy.paper)
+    assert re.fullmatch(r"arXiv:\d{4}\.\d{5}(v\d)?|baseline", proxy.paper)
     assert proxy.needs in Needs.__args__  # type: ignore[attr-defined]
     assert proxy.init in Init.__args__  # type: ignore[attr-defined]
     assert proxy.mode in Mode.__args__  # type: ignore[attr-defined]
@@ -52,7 +52,7 @@ def test_aliases_name_the_same_proxy() -> None:
 def test_unknown_name_lists_near_ones() -> None:
     with pytest.raises(InputError, match=r"unknown proxy 'synflw'; did you mean 'synflow'\?"):
         PROXIES["synflw"]
-    with pytest.raises(InputError, match=r"unknown proxy '!!'\. Known: .*nwot, params, synflow"):
+    with pytest.raises(InputError, match=r"unknown proxy '!!'\. Known: .*nwot, params, plain"):
         PROXIES["!!"]
 
 
