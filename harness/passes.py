@@ -245,12 +245,10 @@ def gradients(
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
-    """Weights of all convolutions and linear layers, by parameter name."""
-    return {
-        f"{name}.weight" if name else "weight": module.weight
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    }
+    """Weights of all convolutions and linear layers, by parameter name, tied ones once."""
+    layers = (m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear))
+    wanted = {id(layer.weight) for layer in layers}
+    return {name: p for name, p in network.named_parameters() if id(p) in wanted}
 
 
 @contextmanager

@@ -12,24 +12,30 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy import stats
+from torch import nn
 
 from benchmarks import BENCHMARKS, inputs
 from benchmarks.nasbench201.table import read_compact
 from benchmarks.truth import Accuracies
+from benchmarks.types import Batch
 from harness import metrics
-from harness.engine import keep_freed_memory, prepare
+from harness.engine import Request, keep_freed_memory, prepare, run
 from harness.evaluate import SIZES, Scores, evaluate
 from harness.initialise import weight_seed
 from harness.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
 from harness.proxies import PROXIES
+from harness.proxies.vkdnw import fisher_matrix, spectrum_deciles
 from harness.sampling import sample
+from harness.store import Store
+from tests.reference.literals import LITERALS
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -85,25 +91,74 @@ def _difference(x: torch.Tensor, y: torch.Tensor) -> float:
     return float((x - y).norm() / y.norm())
 
 
+#: The single-network proxies of the VKDNW paper's Table 1, and AZ-NAS's parts.
+TABLE1 = (
+    "grad_norm", "grasp", "snip", "synflow", "jacov", "nwot", "zen", "gradsign", "zico", "vkdnw",
+    "az_nas",
+)  # fmt: skip
+
+
+def literal(name: str, network: nn.Module, batches: Sequence[Batch]) -> object:
+    """The slow version, as anyone would write it.
+
+    Not the tests' element-by-element Jacobian of vkdnw but vmap(jacrev), as in its public code.
+    """
+    if name == "vkdnw":
+        images = batches[0].inputs
+        jacobian = scalar_jacobian_reference(network, images, scalar_parameters(network))
+        with torch.no_grad():
+            logits = network(images)
+        return spectrum_deciles(fisher_matrix(logits, jacobian, "public"))
+    return LITERALS[name](network, *batches)
+
+
 def proxies(cells: int, batch_size: int, device: str) -> None:
-    """Every proxy alone on cifar10."""
-    benchmark = BENCHMARKS["nasbench201"]
-    space = benchmark.space
-    batch = inputs.batch("gaussian", space.dataset("cifar10"), batch_size, 0)
-    images = batch.inputs.to(device, memory_format=torch.channels_last)
-    batch = type(batch)(images, batch.targets.to(device), batch.source)
+    """Every proxy of a network on cifar10 noise: alone, all together, and literal."""
+    space = BENCHMARKS["nasbench201"].space
+    task = space.dataset("cifar10")
     chosen = sample(space.architectures("reachable"), cells, 1)
-    for name in PROXIES:
+    plain = [inputs.batch("gaussian", task, batch_size, 0, index) for index in range(2)]
+    plain = [replace(b, inputs=b.inputs.to(device), targets=b.targets.to(device)) for b in plain]
+    names = [name for name in PROXIES if PROXIES[name].needs == "network"]
+
+    def scored(wanted: Sequence[str]) -> float:
+        archs = [cell.id for cell in chosen]
+        request = Request(
+            "nasbench201", "cifar10", archs, wanted, batch_size=batch_size, input="gaussian"
+        )
+        with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite") as store:
+            return run(request, store, workers=1, device=device).seconds / cells
+
+    alone, slow = {}, {}
+    for name in names:
         proxy = PROXIES[name]
+        scored([name])  # first use of a shape compiles its kernels
+        alone[name] = scored([name])
         times = []
-        for cell in chosen:
-            if proxy.needs == "costs":
-                costs = space.costs(cell, "cifar10")
-                times.append(seconds(lambda p=proxy, c=costs: p.function(c)))  # type: ignore[misc]
-                continue
+        for cell in chosen if name != "te_nas" else ():  # its loop is the same: 64 passes
             network = prepare(space.network(cell, "cifar10"), proxy, 0, device)
-            times.append(seconds(lambda p=proxy, n=network: p.function(n, batch)))  # type: ignore[misc]
-        print(f"{name}: {1000 * statistics.mean(times):,.4g} ms a cell", flush=True)
+            for weight in network.parameters():
+                weight.data = weight.data.contiguous()
+            times.append(seconds(lambda p=proxy, n=network: literal(p.name, n, plain[: p.batches])))  # type: ignore[misc]
+        if times:
+            slow[name] = statistics.mean(times)
+            ratio = f", literal {1000 * slow[name]:,.4g} ms, {slow[name] / alone[name]:.1f}x"
+        else:
+            ratio = ""
+        print(f"{name}: {1000 * alone[name]:,.4g} ms a cell{ratio}", flush=True)
+    for label, group in (
+        ("Table 1's single-network proxies", TABLE1),
+        ("the same without vkdnw", [name for name in TABLE1 if name != "vkdnw"]),
+        ("all but te_nas", [name for name in names if name != "te_nas"]),
+    ):
+        together, apart = scored(group), sum(alone[name] for name in group)
+        literals = sum(slow[name] for name in group)
+        print(
+            f"{label}, together: {1000 * together:,.0f} ms a cell; one by one "
+            f"{1000 * apart:,.0f} ms, {apart / together:.1f}x; literal {1000 * literals:,.0f} ms, "
+            f"{literals / together:.1f}x",
+            flush=True,
+        )
     costs_time = seconds(
         lambda: [space.costs(cell, "cifar10") for cell in space.architectures("all")]
     )
@@ -161,7 +216,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     tasks = ["cifar10", "cifar100", "ImageNet16-120"]
     parser.add_argument("--tuned", action="store_true", help="engine's allocator setting for all")
-    parser.add_argument("--datasets", nargs="+", default=tasks, choices=tasks)
+    parser.add_argument("--datasets", nargs="*", default=tasks, choices=tasks)
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {options.device}, 1 thread of {os.cpu_count()} cores")

@@ -30,7 +30,8 @@ def epe_nas(network: nn.Module, batch: Batch) -> float:
         batch: inputs (B, 3, R, R), targets (B,).
 
     Returns:
-        >= 0; NaN where a row of a class of several images is constant.
+        >= 0; NaN where a row of a class of several images is constant, and above 100 classes
+        where no class has two images.
     """
     jacobian = input_jacobian(network, batch).double()
     many = forward(network, batch).logits.shape[1] > _MANY
@@ -39,7 +40,7 @@ def epe_nas(network: nn.Module, batch: Batch) -> float:
     if not many:
         return float(torch.stack(sums).abs().sum())
     if not sums:
-        return 0.0
+        return float("nan")
     means = torch.stack(
         [s / len(rows) for s, rows in zip(sums, (g for g in groups if len(g) > 1), strict=True)]
     )

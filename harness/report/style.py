@@ -17,6 +17,8 @@ MUTED = "#8a8f98"
 ACCENT = "#1f6feb"
 BASELINE = "#9aa0a6"
 CEILING = "#c2410c"
+AGGREGATE = "#0f8a5f"
+MODEL = "#8250df"
 SIZE_MAP = "viridis"
 
 _RC: dict[Any, object] = {

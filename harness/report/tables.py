@@ -31,7 +31,18 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "-"
 
 
-def _with_interval(name: str, digits: int = 3) -> Callable[[pd.Series], str]:
+def input_title(name: str) -> str:
+    """What a proxy saw, in words.
+
+    >>> input_title("none"), input_title("gaussian"), input_title("cifar10")
+    ('no data', 'Gaussian noise', 'cifar10 images')
+    """
+    return {"none": "no data", "gaussian": "Gaussian noise"}.get(name, f"{name} images")
+
+
+def with_interval(name: str, digits: int = 3) -> Callable[[pd.Series], str]:
+    """Text of a metric of an evaluation row: value, deviation over seeds, interval."""
+
     def text(row: pd.Series) -> str:
         low, high = row[f"{name}_low"], row[f"{name}_high"]
         value = number(row[name], digits)
@@ -52,7 +63,8 @@ def _count(name: str) -> Callable[[pd.Series], str]:
     return lambda row: f"{int(row[name]):,}"
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
+    """Seconds as milliseconds, to about two digits."""
     value = 1000 * seconds
     return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
@@ -62,10 +74,10 @@ COLUMNS: Sequence[Column] = (
     Column("proxy", lambda row: str(row["proxy"])),
     Column("n", _count("n")),
     Column("failed", _count("failed")),
-    Column("Kendall tau", _with_interval("kendall_tau")),
-    Column("Spearman", _with_interval("spearman")),
-    Column("nDCG", _with_interval("ndcg")),
-    Column("tau - tau(params)", _with_interval("tau_minus_params")),
+    Column("Kendall tau", with_interval("kendall_tau")),
+    Column("Spearman", with_interval("spearman")),
+    Column("nDCG", with_interval("ndcg")),
+    Column("tau - tau(params)", with_interval("tau_minus_params")),
     Column("partial tau | params", _plain("partial_tau_params")),
     Column("tau to params", _plain("tau_params")),
     Column("to flops", _plain("tau_flops")),
@@ -73,7 +85,7 @@ COLUMNS: Sequence[Column] = (
     Column("top-1 % (regret)", lambda r: f"{r['top1_accuracy']:.2f} ({r['top1_regret']:.2f})"),
     Column("prec. top 5%", _plain("precision_top5")),
     Column("ties", lambda row: f"{100 * row['tie_share']:.0f}%"),
-    Column("ms/arch", lambda row: _milliseconds(row["seconds"])),
+    Column("ms/arch", lambda row: milliseconds(row["seconds"])),
 )
 
 #: The columns that fit a terminal.

@@ -1,0 +1,97 @@
+"""A published table beside ours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from benchmarks import published as reader
+from benchmarks.errors import InputError
+from benchmarks.published import METRICS
+from harness.report import published, published_plots, style
+
+TEXT = """# source: a paper, Table 9
+# protocol: mean of 3 runs
+# note: c has no tau
+method,type,dataset,kendall_tau,spearman,ndcg
+a,simple,d,0.5,0.6,0.7
+b_m,model,d,0.9,0.9,0.9
+c,aggregate,d,,0.8,
+"""
+
+
+def ours(name: str, value: float, **more: object) -> dict[str, object]:
+    row: dict[str, object] = {"proxy": name, "n": 1234, "failed": 1, "seeds": 1, "batch": 64.0}
+    for metric in (*METRICS, "tau_params", "tau_flops", "tau_layers"):
+        row |= {metric: value, f"{metric}_low": value - 0.05, f"{metric}_high": value + 0.05}
+        row[f"{metric}_sd"] = float("nan")
+    return row | {"input": "gaussian", "ndcg_p": 100, "seconds": 0.1, "truth": "t"} | more
+
+
+def compared(*rows: dict[str, object]) -> pd.DataFrame:
+    return published.compare(pd.DataFrame(rows), reader.parse(TEXT, "f.csv"), "d", 64)
+
+
+def test_differences_marks_order_and_missing_rows() -> None:
+    rows = compared(ours("x", 0.1), ours("y", 0.3), ours("c", 0.8), ours("a", 0.56, batch=32.0))
+    assert rows["method"].tolist() == ["a", "b_m", "c", "y", "x"]
+    assert rows["label"].tolist() == ["a (batch 32)", "b_m", "c", "y", "x"]
+    assert rows["in_paper"].tolist() == [True, True, True, False, False]
+    a, b, c = (rows.iloc[k] for k in range(3))
+    np.testing.assert_allclose(a["kendall_tau_difference"], 0.06)
+    assert a["kendall_tau_outside"]
+    assert not a["spearman_outside"]
+    assert (b["n"], b["kendall_tau_published"], b["kendall_tau_outside"]) == (0, 0.9, False)
+    assert np.isnan(b["kendall_tau"])
+    assert np.isnan(c["kendall_tau_difference"])
+    assert not c["kendall_tau_outside"]
+    heading, *body = published.cells(rows[rows["in_paper"]])
+    assert heading[:6] == ["method", "type", "n", "tau", "published", "difference"]
+    assert body[0][:6] == [
+        "a (batch 32)", "simple", "1,234", "0.560 [0.510, 0.610]", "0.500", "+0.060 †",
+    ]  # fmt: skip
+    assert body[1][:6] == ["b_m", "model", "-", "-", "0.900", "-"]
+    assert body[2][4:6] == ["-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("# source: a paper, Table 9\n", "", "no line '# source"),
+        ("# note: c", "# hint: c", "should be a leading line"),
+        ("spearman", "rho", "expected the columns"),
+        ("model", "oracle", "type 'oracle'"),
+        ("b_m,model", "a,simple", "a on d has two rows"),
+        ("0.5,", "50,", "a has a figure outside"),
+    ],
+)
+def test_malformed_files_are_refused(old: str, new: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        reader.parse(TEXT.replace(old, new, 1), "f.csv")
+
+
+def test_packaged_values() -> None:
+    table = reader.packaged("benchmarks.nasbench201")
+    assert table.datasets == ["cifar10", "cifar100", "ImageNet16-120"]
+    assert len(table.methods) == 19
+    assert table.values("vkdnw", "ImageNet16-120") == {
+        "kendall_tau": 0.622, "spearman": 0.814, "ndcg": 0.608,
+    }  # fmt: skip
+    gradsign = table.values("gradsign", "cifar10")
+    assert np.isnan(gradsign["kendall_tau"])
+    assert gradsign["spearman"] == 0.765
+
+
+def test_labels_do_not_meet() -> None:
+    rng = np.random.RandomState(0)
+    with style.house_style():
+        figure = Figure(figsize=(6, 5))
+        axes = figure.subplots()
+        x, y = rng.rand(2, 20) * 0.5
+        axes.plot(x, y, "o")
+        boxes = published_plots.label_points(axes, x, y, [f"method_{k}" for k in range(20)])
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            assert min(a[2], b[2]) <= max(a[0], b[0]) or min(a[3], b[3]) <= max(a[1], b[1])
