@@ -11,6 +11,7 @@ DATASET ?= cifar10
 SET ?=
 SAMPLE ?=
 SEED ?= 0
+SEEDS ?= 1
 OUT ?= results
 # Anything else that `harness eval` takes, e.g. ARGS='--truth analog --workers 2'
 ARGS ?=
@@ -21,7 +22,7 @@ READY_DEV := $(VENV)/.ready-dev
 READY_OFFICIAL := $(VENV)/.ready-official
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval test lint typecheck unit bench results clean
+.PHONY: help setup eval tables test lint typecheck unit check bench results clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,7 +51,11 @@ eval: $(READY) ## Score and evaluate: make eval PROXY=vkdnw [DATASET= SET= SAMPL
 	$(HARNESS) eval $(PROXY) --benchmark $(BENCHMARK) --dataset $(DATASET) --seed $(SEED) --out $(OUT) \
 	  $(if $(SET),--set $(SET)) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
 
-test: lint typecheck unit ## Lint, type check and all tests
+tables: $(READY) ## The papers' Table 1, scored and compared: make tables [SAMPLE= SET= SEED= SEEDS= OUT= ARGS=]
+	$(HARNESS) tables --benchmark $(BENCHMARK) --seed $(SEED) --seeds $(SEEDS) --out $(OUT) \
+	  $(if $(SET),--set $(SET)) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
+
+test: lint typecheck unit check ## Lint, type check, all tests, and the regression check
 
 lint: $(READY_DEV) ## ruff
 	$(VENV)/bin/ruff check .
@@ -61,6 +66,9 @@ typecheck: $(READY_DEV) ## mypy, strict
 
 unit: $(READY_OFFICIAL) ## pytest, with doctests
 	$(VENV)/bin/python -m pytest
+
+check: $(READY) ## Golden scores and tau of every proxy on 64 cells; UPDATE=1 rewrites the baseline
+	$(HARNESS) check $(if $(UPDATE),--update) $(ARGS)
 
 bench: $(READY_DEV) ## Speed, as ratios against literal versions in the same run
 	$(VENV)/bin/python -m tests.bench $(ARGS)

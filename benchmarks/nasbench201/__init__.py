@@ -1,6 +1,8 @@
 """NAS-Bench-201 / NATS-Bench topology: 15,625 cells with trained accuracies."""
 
-from benchmarks import BENCHMARKS
+import functools
+
+from benchmarks import BENCHMARKS, published
 from benchmarks.nasbench201 import table
 from benchmarks.nasbench201.space import NASBench201Space
 from benchmarks.types import Benchmark
@@ -15,6 +17,7 @@ BENCHMARKS.add(
         keep=table.keep,
         ndcg_top=(1000, 9445),
         fetches=("nats_bench",),
+        published=functools.partial(published.packaged, __name__),
     ),
     aliases=("nb201", "nats-tss"),
 )
