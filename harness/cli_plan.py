@@ -49,7 +49,9 @@ Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, counting up fro
 InputName = Annotated[
     str, typer.Option("--input", help="auto (what each proxy prefers), gaussian, cifar10, ...")
 ]
-BatchSize = Annotated[int, typer.Option(help="Images in the batch")]
+BatchSize = Annotated[
+    str, typer.Option(help="Images in the batch; 64,te_nas=32 gives one proxy a batch of its own")
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes [default: CPU cores, or 4 a GPU]")
 ]
@@ -74,6 +76,7 @@ class Plan:
     names: list[str]  # what is evaluated: proxies, parts of them, aggregates, models
     sampled: str
     device: str
+    members: Sequence[str]  # ids of all that the sample was drawn from
 
 
 def make_plan(
@@ -87,7 +90,7 @@ def make_plan(
     seed: int,
     seeds: int,
     input_name: str,
-    batch_size: int,
+    batch_size: str,
     device: str,
     truth: Accuracies | None = None,
 ) -> Plan:
@@ -103,6 +106,7 @@ def make_plan(
     check_names(proxies, chosen.name)
     names = proxies_of(proxies)
     device = resolve_device(device)
+    size_of_batch, batch_sizes = read_batch_sizes(batch_size)
     set_name = set_name or space.sets[0]
     if archs is not None:
         members = read_list(archs, space.parse)
@@ -125,8 +129,9 @@ def make_plan(
         archs=[a.id for a in picked],
         proxies=names,
         seeds=range(seed, seed + seeds),
-        batch_size=batch_size,
+        batch_size=size_of_batch,
         input=input_name,
+        batch_sizes=batch_sizes,
     )
     for name in names:
         request.input_of(PROXIES[name])
@@ -134,7 +139,31 @@ def make_plan(
         "all" if size is None or size == total else f"a seeded random {size:,} (seed {sample_seed})"
     )
     wanted = list(dict.fromkeys(proxies))
-    return Plan(chosen, set_name, total, request, wanted, sampled, device)
+    ids = [a.id for a in members]
+    return Plan(chosen, set_name, total, request, wanted, sampled, device, ids)
+
+
+def read_batch_sizes(text: str) -> tuple[int, dict[str, int]]:
+    """The batch size of all proxies and those of single ones.
+
+    Raises:
+        InputError: The text is no such list, or a proxy is unknown.
+
+    >>> read_batch_sizes("64"), read_batch_sizes("64,te_nas=32")
+    ((64, {}), (64, {'te_nas': 32}))
+    """
+    from harness.proxies import PROXIES
+
+    default, own = 64, {}
+    for part in text.split(","):
+        name, equals, size = part.strip().rpartition("=")
+        if not size.strip().isdigit() or bool(equals) != bool(name.strip()):
+            raise InputError(f"--batch-size takes a number, or as 64,te_nas=32; not {text!r}")
+        if equals:
+            own[PROXIES[name.strip()].name] = int(size)
+        else:
+            default = int(size)
+    return default, own
 
 
 def _sample_size(sample: str | None, device: str, available: int, *, listed: bool) -> int | None:
@@ -199,6 +228,12 @@ def check_writable(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK):
         raise InputError(f"cannot write results to {folder}: not writable; choose another --out")
+
+
+def batch_line(request: Any) -> str:
+    """Images in the batch, with the proxies that have another."""
+    others = [f"{name} {size}" for name, size in request.batch_sizes.items()]
+    return ", ".join([str(request.batch_size), *others])
 
 
 def inputs_line(request: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,7 +74,7 @@ def tables_command(
     sample_seed: SampleSeed = 0,
     seed: Seed = 0,
     seeds: Seeds = 1,
-    batch_size: BatchSize = 64,
+    batch_size: BatchSize = "64",
     store: StoreFile = None,
     out: Annotated[Path, typer.Option(help="Folder for results")] = DEFAULT_OUT,
     score: Annotated[
@@ -195,7 +195,17 @@ def _part(
     sizes = sizes_of(request)
     with console.status(f"{request.dataset}: evaluating, {resamples} bootstrap resamples"):
         found = [h for name in (*methods, *further) if (h := held(store, request, name))]
+        # What rests on no score costs nothing: it is shown under the paper's own protocol.
+        free = [each for each in found if not each.request.proxies]
+        found = [each for each in found if each.request.proxies]
         evaluation, notes = evaluate_held(store, found, truth, sizes, resamples=resamples)
+        if free:
+            everything = replace(request, archs=list(plan.members))
+            unscored = [h for each in free if (h := held(store, everything, each.name))]
+            more, why = evaluate_held(
+                store, unscored, truth, sizes_of(everything), resamples=resamples
+            )
+            evaluation, notes = pd.concat([evaluation, more], ignore_index=True), notes + why
         rows = report.compare(evaluation, published, request.dataset, request.batch_size)
         matrices = correlations(found, truth, sizes)
         forward, cost = _cost(plan, store, found, rows)
@@ -211,6 +221,9 @@ def _part(
     if len(evaluation):
         top, of = plan.benchmark.ndcg_top
         protocol.append(f"{ndcg_line(evaluation)}: P is {top:,} n / {of:,}, rounded")
+    if free:
+        names = ", ".join(each.name for each in free)
+        protocol.append(f"{names}: no score needed, so on all {len(plan.members):,}")
     protocol.append(f"{resamples:,} bootstrap resamples over architectures")
     if evaluation.get("trained_on", pd.Series()).notna().any():
         protocol.append(model_line(evaluation))
@@ -241,7 +254,7 @@ def _cost(
     Scores from another device than this run's get no equivalent: the times do not compare.
     """
     from harness.cost import Stopwatch
-    from harness.held import seconds_on
+    from harness.held import batch_text, seconds_on
 
     request = plan.request
     watch = Stopwatch(request, plan.device)
@@ -253,7 +266,8 @@ def _cost(
         archs = each.request.archs[:TIMED]
         passes = float("nan")
         if each.devices == (watch.device_name,):
-            forward = watch.forward_seconds(archs, each.batch or request.batch_size)
+            largest = max(each.batches.values(), default=request.batch_size)
+            forward = watch.forward_seconds(archs, largest)
             passes = seconds_on(store, each, archs) / forward
         row = shown.loc[each.name]
         lines.append(
@@ -263,7 +277,7 @@ def _cost(
                 "n": int(row["n"]),
                 "milliseconds": 1000 * float(row["seconds"]),
                 "forward_passes": passes,
-                "batch": each.batch or float("nan"),
+                "batch": batch_text(each),
                 "device": ", ".join(each.devices),
             }
         )

@@ -46,6 +46,7 @@ class Request:
         proxies: Names of proxies.
         seeds: One record each for every architecture and proxy.
         batch_size: Images in the batch.
+        batch_sizes: Other batch sizes, by proxy.
         input: "auto" (what each proxy prefers), "gaussian", or the name of an image set.
     """
 
@@ -56,6 +57,13 @@ class Request:
     seeds: Sequence[int] = (0,)
     batch_size: int = 64
     input: str = "auto"
+    batch_sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def batch_size_of(self, proxy: Proxy) -> int:
+        """Images in each of a proxy's batches; 0 where it sees none."""
+        if self.input_of(proxy) == "none":
+            return 0
+        return self.batch_sizes.get(proxy.name, self.batch_size)
 
     def input_of(self, proxy: Proxy) -> str:
         """The input that a proxy gets: "none", "gaussian" or an image set.
@@ -86,7 +94,7 @@ class Request:
             proxy=proxy.name,
             version=proxy.version,
             seed=seed,
-            batch_size=0 if source == "none" else self.batch_size,
+            batch_size=self.batch_size_of(proxy),
             input=source,
             init=proxy.init,
         )
@@ -159,8 +167,9 @@ def run(
     """
     started = time.perf_counter()
     devices = _devices(device)
-    if request.batch_size < 2:
-        raise InputError(f"batch size {request.batch_size} is too small; proxies need at least 2")
+    smallest = min(request.batch_size, *request.batch_sizes.values(), request.batch_size)
+    if smallest < 2:
+        raise InputError(f"batch size {smallest} is too small; proxies need at least 2")
     strange = [seed for seed in request.seeds if not 0 <= seed < 2**32]
     if strange:
         raise InputError(f"seed {strange[0]} is not in 0..{2**32 - 1}; choose another --seed")
@@ -234,9 +243,10 @@ def _devices(device: str) -> list[str]:
 
 def _check_inputs(request: Request, jobs: Sequence[_Job]) -> None:
     """Make one batch of every kind, so that bad data is one message and not a record each."""
-    names = {name for job in jobs for name in job.proxies}
-    for source in {request.input_of(PROXIES[name]) for name in names}:
-        _batch(request, source, request.seeds[0])
+    proxies = [PROXIES[name] for name in {name for job in jobs for name in job.proxies}]
+    kinds = {(request.input_of(proxy), request.batch_size_of(proxy)) for proxy in proxies}
+    for source, size in kinds:
+        _batch(request, source, size, request.seeds[0])
 
 
 # ------------------------------------------------------------------ one architecture
@@ -252,11 +262,11 @@ class _Job:
     proxies: tuple[str, ...]
 
 
-def _batch(request: Request, source: str, seed: int, index: int = 0) -> Batch:
+def _batch(request: Request, source: str, size: int, seed: int, index: int = 0) -> Batch:
     dataset = BENCHMARKS[request.benchmark].space.dataset(request.dataset)
     if source == "none":  # only the shape matters
         return inputs.batch(inputs.GAUSSIAN, dataset, 1, 0)
-    return inputs.batch(source, dataset, request.batch_size, seed, index)
+    return inputs.batch(source, dataset, size, seed, index)
 
 
 def _score(job: _Job, device: str) -> list[Record]:
@@ -270,7 +280,7 @@ def _score(job: _Job, device: str) -> list[Record]:
         with passes.sharing() as shared:
             for proxy in proxies:
                 key = job.request.key(job.arch, proxy, job.seed)
-                evaluate = functools.partial(loan.evaluation, proxy, key.input)
+                evaluate = functools.partial(loan.evaluation, proxy, key)
                 records.append(_record(key, evaluate, device, shared.take_credit))
                 if not loan.returned_as_lent():
                     shared.clear()
@@ -288,9 +298,9 @@ class _Loan:
         self._job, self._proxy, self._device = job, proxy, device
         self._network: nn.Module | None = None
         self._before: dict[str, Any] = {}
-        self._batches: dict[tuple[str, int], Batch] = {}
+        self._batches: dict[tuple[str, int, int], Batch] = {}
 
-    def evaluation(self, proxy: Proxy, source: str) -> Callable[[], Score]:
+    def evaluation(self, proxy: Proxy, key: Key) -> Callable[[], Score]:
         """The proxy's function with all that it takes."""
         job, request = self._job, self._job.request
         if self._network is None:
@@ -300,11 +310,12 @@ class _Loan:
             seed = weight_seed(request.benchmark, request.dataset, arch, job.seed, lent)
             self._network = prepare(network, lent, seed, self._device)
             self._before = _trace(self._network)
-        for index in range(proxy.batches):
-            if (source, index) not in self._batches:
-                made = _batch(request, source, job.seed, index)
-                self._batches[source, index] = _to(made, self._device)
-        batches = [self._batches[source, index] for index in range(proxy.batches)]
+        kinds = [(key.input, key.batch_size, index) for index in range(proxy.batches)]
+        for source, size, index in kinds:
+            if (source, size, index) not in self._batches:
+                made = _batch(request, source, size, job.seed, index)
+                self._batches[source, size, index] = _to(made, self._device)
+        batches = [self._batches[kind] for kind in kinds]
         return functools.partial(proxy.function, self._network, *batches)
 
     def returned_as_lent(self) -> bool:

@@ -2,7 +2,7 @@
 
 A table of many methods is made while some are still being scored, some only with a smaller
 batch. Every method is therefore judged on the architectures and seeds that it has records of,
-under one batch size, and says which.
+under one batch size a proxy, and says which.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Held:
 
     Attributes:
         name: Proxy, aggregate or model.
-        request: The part of what was asked for that the store holds under one batch size; its
-            proxies are those that the method needs.
+        request: The part of what was asked for that the store holds, under one batch size a
+            proxy; its proxies are those that the method needs.
         scores: Indexed by all architectures asked for, NaN where there is none; one column a
             seed of `request`. None of a model, which has no one score an architecture.
         devices: Where it was scored.
@@ -55,17 +55,18 @@ class Held:
         return tuple(name for name in seen if name != "none") or ("none",)
 
     @property
-    def batch(self) -> int | None:
-        """Images in the batch; None where no proxy of it sees any."""
-        return None if self.inputs == ("none",) else self.request.batch_size
+    def batches(self) -> dict[str, int]:
+        """Images in the batch of each of its proxies that see any."""
+        sizes = {p: self.request.batch_size_of(PROXIES[p]) for p in self.request.proxies}
+        return {proxy: size for proxy, size in sizes.items() if size}
 
 
 def held(store: Store, request: Request, name: str) -> Held | None:
     """What the store holds of one method, or None where that is too little to rank.
 
-    The requested batch size is taken if there are at least as many architectures with it as
-    with any other, else the one with the most. A failure is a record too; an aggregate or a
-    model needs records of all its members.
+    Of each proxy the requested batch size is taken if there are at least as many architectures
+    with it as with any other, else the one with the most. A failure is a record too; an
+    aggregate or a model needs records of all its members.
 
     Args:
         store: Read.
@@ -77,13 +78,8 @@ def held(store: Store, request: Request, name: str) -> Held | None:
         InputError: The name means nothing known.
     """
     request = replace(request, proxies=proxies_of([name]))
-    key = {"benchmark": request.benchmark, "dataset": request.dataset}
-    there = store.distinct("batch_size", **key, proxy=request.proxies)
-    sizes = {int(size) for size in there if size} - {request.batch_size}
-    best = _with_records(store, request)
-    for size in sorted(sizes, reverse=True):
-        found = _with_records(store, replace(request, batch_size=size))
-        best = found if len(found.archs) > len(best.archs) else best
+    own = {proxy: _fullest_batch(store, request, proxy) for proxy in request.proxies}
+    best = _with_records(store, replace(request, batch_sizes=own))
     if len(best.archs) < FEWEST:
         return None
     scores = None
@@ -93,6 +89,19 @@ def held(store: Store, request: Request, name: str) -> Held | None:
     where = [best.column(PROXIES[proxy], best.seeds[0]) for proxy in best.proxies]
     devices = {str(device) for each in where for device in store.distinct("device", **each)}
     return Held(name, best, scores, tuple(sorted(devices)))
+
+
+def _fullest_batch(store: Store, request: Request, proxy: str) -> int:
+    """The batch size of a proxy with the most architectures; the one asked for if it is one."""
+    asked = request.batch_size_of(PROXIES[proxy])
+    key = {"benchmark": request.benchmark, "dataset": request.dataset, "proxy": proxy}
+    others = {int(size) for size in store.distinct("batch_size", **key) if size} - {asked}
+
+    def architectures(size: int) -> int:
+        alone = replace(request, proxies=[proxy], batch_sizes={proxy: size})
+        return len(_with_records(store, alone).archs)
+
+    return max([asked, *sorted(others, reverse=True)], key=architectures)
 
 
 def _with_records(store: Store, request: Request) -> Request:
@@ -127,8 +136,8 @@ def evaluate_held(
         resamples: Bootstrap resamples for the 95 % intervals.
 
     Returns:
-        As `harness.evaluate.evaluate`, with `batch` (images, NaN where none is seen), `input`
-        and `trained_on` (NaN of all but models); `failed` counts records without a score. And
+        As `harness.evaluate.evaluate`, with `batch` (of `batch_text`), `input` and
+        `trained_on` (NaN of all but models); `failed` counts records without a score. And
         why a method that is held has no row.
     """
     tables, notes = [], []
@@ -160,9 +169,22 @@ def evaluate_held(
     scored = evaluation["n"] + evaluation["trained_on"].fillna(0)
     return evaluation.assign(
         failed=records - scored.to_numpy(dtype=int),  # what was never scored is no failure
-        batch=[each.batch or np.nan for each in rows],
+        batch=[batch_text(each) for each in rows],
         input=["+".join(each.inputs) for each in rows],
     ), notes
+
+
+def batch_text(each: Held) -> str:
+    """The batch of a method: "64", or "64, te_nas 32".
+
+    Where all proxies share one, it stands alone.
+    """
+    sizes = each.batches
+    if len(set(sizes.values())) <= 1:
+        return "".join(str(size) for size in set(sizes.values()))
+    usual = each.request.batch_size
+    others = [f"{proxy} {size}" for proxy, size in sizes.items() if size != usual]
+    return ", ".join([str(usual), *others])
 
 
 def _usable(scores: Scores, truth: Accuracies) -> int:

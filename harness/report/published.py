@@ -48,12 +48,12 @@ def compare(
     rows = []
     for method in (*published.methods, *others):
         row = ours.get(method, pd.Series(dtype=object))
-        batch = row.get("batch", math.nan)
-        other_batch = math.isfinite(batch) and batch != batch_size
+        batch = str(row.get("batch", ""))
+        other_batch = batch not in ("", str(batch_size))
         line: dict[str, object] = {
             "dataset": dataset,
             "method": method,
-            "label": f"{method} (batch {int(batch)})" if other_batch else method,
+            "label": f"{method} (batch {batch})" if other_batch else method,
             "type": published.methods.get(method, "simple"),
             "in_paper": method in published.methods,
             "n": int(row.get("n", 0)),
@@ -182,9 +182,8 @@ def inputs_line(rows: pd.DataFrame) -> str:
     """Which methods of a dataset got which batch and input, as a line of the protocol."""
     by_input: dict[str, list[str]] = {}
     for _, row in rows[rows["n"] > 0].iterrows():
-        batch = row["batch"]
         seen = " and ".join(map(tables.input_title, str(row["input"]).split("+")))
-        kind = f"batch {int(batch)} of {seen}" if math.isfinite(batch) else seen
+        kind = f"batch {row['batch']} of {seen}" if row["batch"] else seen
         by_input.setdefault(kind, []).append(str(row["method"]))
     return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in by_input.items())
 
@@ -239,9 +238,9 @@ def latex(
         ours, theirs = [method.translate(_SPECIAL), kind], ["", ""]
         for name in datasets:
             row = rows[(rows["dataset"] == name) & (rows["method"] == method)].iloc[0]
-            batch = "" if row["label"] == row["method"] else f"batch {int(row['batch'])}"
+            batch = "" if row["label"] == row["method"] else f"batch {row['batch']}"
             ours.append(_n(row).replace(",", "{,}").replace("-", "--"))
-            theirs.append(rf"{{\scriptsize {batch}}}" if batch else "")
+            theirs.append(rf"{{\scriptsize {batch.translate(_SPECIAL)}}}" if batch else "")
             for metric in METRICS:
                 dagger = r"$^\dagger$" if row[f"{metric}_outside"] else ""
                 ours.append(_latex_number(row[metric]) + dagger)
@@ -325,7 +324,7 @@ def cost_cells(cost: pd.DataFrame) -> list[list[str]]:
 
     Args:
         cost: Columns `dataset`, `method`, `n`, `milliseconds`, `forward_passes` (NaN: not
-            known), `batch`, `device`.
+            known), `batch` (text), `device`.
     """
     columns = [
         tables.Column("method", lambda row: str(row["method"])),
@@ -333,7 +332,7 @@ def cost_cells(cost: pd.DataFrame) -> list[list[str]]:
         tables.Column("n", _n),
         tables.Column("ms/arch", lambda row: tables.milliseconds(row["milliseconds"] / 1000)),
         tables.Column("forward passes", lambda row: _few_digits(row["forward_passes"])),
-        tables.Column("batch", lambda row: tables.number(row["batch"], 0)),
+        tables.Column("batch", lambda row: str(row["batch"]) or "-"),
         tables.Column("device", lambda row: str(row["device"])),
     ]
     return _rows(cost, columns)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.nasbench201.space import official_order
 from harness.engine import Request
-from harness.held import held
+from harness.held import batch_text, held
 from harness.proxies import PROXIES
 from harness.store import Record, Store
 
@@ -32,11 +32,19 @@ def test_the_requested_batch_is_taken_unless_another_has_more(store: Store) -> N
     put(store, "nwot", ARCHS[:10], batch=32)
     found = held(store, REQUEST, "nwot")
     assert found is not None
-    assert (found.batch, found.devices, len(found.request.archs)) == (64, ("gpu 64",), 10)
+    assert (found.batches, found.devices, len(found.request.archs)) == (
+        {"nwot": 64},
+        ("gpu 64",),
+        10,
+    )
     put(store, "nwot", ARCHS[:12], batch=16)
     found = held(store, REQUEST, "nwot")
     assert found is not None
-    assert (found.batch, found.devices, found.request.archs) == (16, ("gpu 16",), ARCHS[:12])
+    assert (found.batches, found.devices, found.request.archs) == (
+        {"nwot": 16},
+        ("gpu 16",),
+        ARCHS[:12],
+    )
     assert found.scores is not None
     assert list(found.scores.values.index) == ARCHS
     assert int(np.isfinite(found.scores.values.to_numpy()).sum()) == 12
@@ -58,6 +66,18 @@ def test_too_little_is_nothing(store: Store) -> None:
     assert held(store, REQUEST, "nwot") is None
     put(store, "nwot", ARCHS[:2])
     assert held(store, REQUEST, "nwot") is None
+
+
+def test_each_proxy_has_its_own_batch(store: Store) -> None:
+    put(store, "snip", ARCHS, batch=32)
+    put(store, "nwot", ARCHS)
+    found = held(store, REQUEST, "rank(snip,nwot)")
+    assert found is not None
+    assert found.batches == {"snip": 32, "nwot": 64}
+    assert batch_text(found) == "64, snip 32"
+    alone = held(store, REQUEST, "snip")
+    assert alone is not None
+    assert batch_text(alone) == "32"
 
 
 def test_an_aggregate_needs_all_its_members(store: Store) -> None:

@@ -23,7 +23,7 @@ c,aggregate,d,,0.8,
 
 
 def ours(name: str, value: float, **more: object) -> dict[str, object]:
-    row: dict[str, object] = {"proxy": name, "n": 1234, "failed": 1, "seeds": 1, "batch": 64.0}
+    row: dict[str, object] = {"proxy": name, "n": 1234, "failed": 1, "seeds": 1, "batch": "64"}
     for metric in (*METRICS, "tau_params", "tau_flops", "tau_layers"):
         row |= {metric: value, f"{metric}_low": value - 0.05, f"{metric}_high": value + 0.05}
         row[f"{metric}_sd"] = float("nan")
@@ -35,7 +35,7 @@ def compared(*rows: dict[str, object]) -> pd.DataFrame:
 
 
 def test_differences_marks_order_and_missing_rows() -> None:
-    rows = compared(ours("x", 0.1), ours("y", 0.3), ours("c", 0.8), ours("a", 0.56, batch=32.0))
+    rows = compared(ours("x", 0.1), ours("y", 0.3), ours("c", 0.8), ours("a", 0.56, batch="32"))
     assert rows["method"].tolist() == ["a", "b_m", "c", "y", "x"]
     assert rows["label"].tolist() == ["a (batch 32)", "b_m", "c", "y", "x"]
     assert rows["in_paper"].tolist() == [True, True, True, False, False]
