@@ -78,7 +78,7 @@ def tables_command(
     store: StoreFile = None,
     out: Annotated[Path, typer.Option(help="Folder for results")] = DEFAULT_OUT,
     score: Annotated[
-        bool, typer.Option(help="Score what is missing; else show what the store holds")
+        bool, typer.Option(help="Score what is missing; else only closed forms, and show the rest")
     ] = True,
     workers: Workers = None,
     device: Device = "auto",
@@ -110,10 +110,10 @@ def tables_command(
     from harness.store import Store
 
     with Store(file) as opened:
-        if score:
-            for dataset, plan in plans.items():
-                console.print(f"{chosen.name} {dataset}")
-                score_missing(plan, opened, workers, retry_failed=False)
+        for dataset, plan in plans.items():
+            console.print(f"{chosen.name} {dataset}")
+            wanted = plan if score else plan.of_closed_forms()
+            score_missing(wanted, opened, workers, retry_failed=False)
         parts = {
             dataset: _part(plan, opened, accuracies[dataset], published, methods, resamples)
             for dataset, plan in plans.items()
