@@ -148,7 +148,7 @@ class SearchSpace(Protocol):
         ...
 
     def network(self, architecture: Any, dataset: str) -> nn.Module:
-        """The architecture as a PyTorch network, with `features` and `pre_gap`."""
+        """The architecture as a PyTorch network, with `features`, `pre_gap`, `head`."""
         ...
 
 

@@ -1,8 +1,9 @@
 """Scoring: builds, seeds and times; the world that a proxy needs not know.
 
-For every missing record the engine makes a fresh network with weights drawn from the record's
-key, puts it on the device in the mode that the proxy asks for, and stores the score or the
-reason why there is none. A score depends on its key alone: neither on order nor on workers.
+For the missing records of an architecture the engine makes a network with weights drawn from
+their key, one for all proxies of an initialisation and mode, which can so share passes. It puts
+it on the device and stores each score, or the reason why there is none. A score depends on its
+key alone: neither on order, nor on workers, nor on what else is scored.
 """
 
 from __future__ import annotations
