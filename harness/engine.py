@@ -1,8 +1,8 @@
 """Scoring: builds, seeds and times; the world that a proxy needs not know.
 
 For the missing records of an architecture the engine makes a network with weights drawn from
-their key, one for all proxies of an initialisation and mode, which can so share passes. It puts
-it on the device and stores each score, or the reason why there is none. A score depends on its
+their key, one for all proxies of an initialisation, mode and input, which can so share passes. It
+puts it on the device and stores each score, or the reason why there is none. A score depends on its
 key alone: neither on order, nor on workers, nor on what else is scored.
 """
 
@@ -272,10 +272,11 @@ def _batch(request: Request, source: str, size: int, seed: int, index: int = 0) 
 
 def _score(job: _Job, device: str) -> list[Record]:
     records = []
-    groups: dict[tuple[str, str], list[Proxy]] = {}
+    # One input at a time, so that the graph of one forward pass is held, not of several.
+    groups: dict[tuple[str, str, str], list[Proxy]] = {}
     for name in job.proxies:
         proxy = PROXIES[name]
-        groups.setdefault((proxy.init, proxy.mode), []).append(proxy)
+        groups.setdefault((proxy.init, proxy.mode, proxy.input), []).append(proxy)
     for proxies in groups.values():
         loan = _Loan(job, proxies[0], device)
         with passes.sharing() as shared:
@@ -289,7 +290,7 @@ def _score(job: _Job, device: str) -> list[Record]:
 
 
 class _Loan:
-    """One network and its batches, lent to all proxies of one initialisation and mode.
+    """One network and its batches, lent to all proxies of one initialisation, mode and input.
 
     They see the same weights anyway, and can so share passes. A borrower that changes
     anything costs the next one a new network, never a wrong score.

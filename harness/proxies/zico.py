@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
-from harness.passes import loss_gradients, weights
+from harness.passes import apart, loss_gradients, weights
 from harness.proxies._registry import Score, register_proxy
 
 
@@ -31,7 +31,9 @@ def zico(network: nn.Module, first: Batch, second: Batch) -> Score:
     Returns:
         `score`, of the code; `paper`, with the deviation of |g|. 0 for a disconnected output.
     """
-    one, two = loss_gradients(network, first), loss_gradients(network, second)
+    one = loss_gradients(network, first)
+    with apart():
+        two = loss_gradients(network, second)
     score = paper = 0.0
     for name in weights(network):
         pair = torch.stack([one[name].double(), two[name].double()])
