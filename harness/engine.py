@@ -9,6 +9,7 @@ key alone: neither on order, nor on workers, nor on what else is scored.
 from __future__ import annotations
 
 import contextlib
+import copy
 import ctypes
 import functools
 import multiprocessing
@@ -168,7 +169,7 @@ def run(
     """
     started = time.perf_counter()
     devices = _devices(device)
-    smallest = min(request.batch_size, *request.batch_sizes.values(), request.batch_size)
+    smallest = min([request.batch_size, *request.batch_sizes.values()])
     if smallest < 2:
         raise InputError(f"batch size {smallest} is too small; proxies need at least 2")
     strange = [seed for seed in request.seeds if not 0 <= seed < 2**32]
@@ -311,7 +312,7 @@ class _Loan:
             arch, lent = job.arch, self._proxy
             seed = weight_seed(request.benchmark, request.dataset, arch, job.seed, lent)
             self._network = prepare(network, lent, seed, self._device)
-            self._before = _trace(self._network)
+            self._before = copy.deepcopy(_trace(self._network))
         kinds = [(key.input, key.batch_size, index) for index in range(proxy.batches)]
         for source, size, index in kinds:
             if (source, size, index) not in self._batches:
@@ -331,10 +332,10 @@ class _Loan:
 
 
 def _trace(network: nn.Module) -> dict[str, Any]:
-    """All that a borrower could change: tensors (copied), modes, hooks, gradients."""
+    """All that a borrower could change: tensors (the network's own), modes, hooks, gradients."""
     trace: dict[str, Any] = {}
     for name, tensor in (*network.named_parameters(), *network.named_buffers()):
-        trace[f"{name}, value"] = tensor.detach().clone()
+        trace[f"{name}, value"] = tensor.detach()
         trace[f"{name}, autograd"] = (id(tensor), tensor.requires_grad, tensor.grad is None)
     for name, module in network.named_modules():
         hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)

@@ -109,7 +109,7 @@ def size_figure(comparison: pd.DataFrame, title: str) -> Figure:
             axes,
             panel["tau_params"].to_numpy(dtype=float),
             panel["kendall_tau"].to_numpy(dtype=float),
-            list(panel["label"]),
+            list(panel["method"]),
         )
     return figure
 
