@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.types import Batch
+from harness.jacobian import scalar_jacobian, scalar_parameters
 
 T = TypeVar("T")
 
@@ -203,6 +204,13 @@ def input_jacobian(network: nn.Module, batch: Batch) -> Tensor:
 
 
 # ------------------------------------------------------------------ what passes are made of
+
+
+@_shared
+def fisher_jacobian(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Logits (B, C) and their Jacobian (B, C, P) by one scalar of each of the first 128 tensors
+    (`harness.jacobian`)."""
+    return scalar_jacobian(network, batch.inputs, scalar_parameters(network))
 
 
 def loss_of(passed: Forward, batch: Batch) -> Tensor:
