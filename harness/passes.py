@@ -277,12 +277,18 @@ def statistics_held(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def statistics_restored(network: nn.Module) -> Iterator[None]:
-    """Running statistics may move within, and are put back afterwards."""
+def statistics_restored(network: nn.Module, momentum: float) -> Iterator[None]:
+    """Running statistics move within, by `momentum` in every batch norm; both are put back."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    own = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = momentum
     try:
         yield
     finally:
+        for norm, before in zip(norms, own, strict=True):
+            norm.momentum = before
         with torch.no_grad():
             for name, buffer in network.named_buffers():
                 buffer.copy_(buffers[name])
