@@ -42,6 +42,7 @@ SAMPLE_STEPS = 20
 
 Weights = Literal["published", "uniform"]
 
+_STRUCTURE = re.compile(r"\s*[A-Za-z]\w*\(")
 _BLOCK = re.compile(r"\s*(\w+)\(([^()]*)\)")
 _CONVOLUTION = re.compile(r"SuperConvK(\d)BNRELU")
 _RESIDUAL = re.compile(r"SuperResIDWE(\d)K(\d)")
@@ -128,9 +129,7 @@ class Residual:
         for number in range(2 * self.sublayers):
             c_out = self.c_out if number % 2 else self.bottleneck
             projects = number == 0 or stride > 1 or c_in != c_out
-            yield Unit(
-                c_in, round8(c_out * self.expansion), c_out, self.kernel, stride, projects
-            )
+            yield Unit(c_in, round8(c_out * self.expansion), c_out, self.kernel, stride, projects)
             c_in, stride = c_out, 1
 
 
@@ -546,7 +545,7 @@ class MobileNetV2Space:
 
     def recognises(self, text: str) -> bool:
         """Whether a text is meant to be a structure, well formed or not."""
-        return text in KNOWN or text.lstrip().startswith("Super")
+        return text in KNOWN or _STRUCTURE.match(text) is not None
 
     def parse(self, text: str) -> Structure:
         """The structure that a string, or the name of a published one, stands for.
@@ -576,9 +575,7 @@ class MobileNetV2Space:
         """One published mutation (`mutate_times`); may be the architecture itself."""
         return mutate_times(architecture, rng, 1, weights)
 
-    def mutate_times(
-        self, architecture: Structure, rng: random.Random, times: int
-    ) -> Structure:
+    def mutate_times(self, architecture: Structure, rng: random.Random, times: int) -> Structure:
         """Several published mutations at once (`mutate_times`)."""
         return mutate_times(architecture, rng, times)
 
@@ -639,17 +636,22 @@ class MobileNetV2Space:
             "se_search_flops": round(se.search_flops),
         }
 
-    def network(self, architecture: Structure, dataset: str, *, se: bool = False) -> Network:
+    def network(self, architecture: Structure, dataset: str) -> Network:
         """The structure's network; weights as PyTorch initialises them.
-
-        Args:
-            architecture: The structure.
-            dataset: Fixes the number of classes.
-            se: Squeeze-and-excitation in every unit, as in the papers' final training.
 
         Raises:
             InputError: The dataset is unknown.
         """
         from benchmarks.mobilenetv2.network import Network
 
-        return Network(architecture, _dataset(dataset).classes, se=se)
+        return Network(architecture, _dataset(dataset).classes)
+
+    def network_with_se(self, architecture: Structure, dataset: str) -> Network:
+        """The same with squeeze-and-excitation in every unit, as in the papers' final training.
+
+        Raises:
+            InputError: The dataset is unknown.
+        """
+        from benchmarks.mobilenetv2.network import Network
+
+        return Network(architecture, _dataset(dataset).classes, se=True)
