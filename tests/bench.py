@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import copy
 import os
+import random
 import resource
 import statistics
 import tempfile
@@ -23,6 +24,7 @@ from scipy import stats
 from torch import nn
 
 from benchmarks import BENCHMARKS, inputs
+from benchmarks.mobilenetv2.space import MobileNetV2Space
 from benchmarks.nasbench201.table import read_compact
 from benchmarks.truth import Accuracies
 from benchmarks.types import Batch
@@ -165,6 +167,37 @@ def proxies(cells: int, batch_size: int, device: str) -> None:
     print(f"closed-form costs: {1e6 * costs_time / 15_625:.1f} us a cell")
 
 
+def candidates(count: int = 20_000) -> None:
+    """Mutations of MobileNetV2 structures with the check of their limits; no network is built."""
+    space, rng = MobileNetV2Space(), random.Random(0)
+    parents = [space.initial]
+    tried = 0
+
+    def search() -> None:
+        nonlocal tried
+        for _ in range(count):
+            child = space.mutate(rng.choice(parents), rng)
+            limits = space.limits(child, "imagenet")
+            tried += 1
+            if limits["flops"] <= 450e6 and limits["layers"] <= 14:
+                parents.append(child)
+
+    # CPU time: this is one thread of plain Python, and others may be busy here.
+    started = time.process_time()
+    search()
+    searched = time.process_time()
+    for parent in parents[-5:]:
+        space.network(parent, "imagenet")
+    built = (time.process_time() - searched) / 5
+    rate = tried / (searched - started)
+    print(
+        "mobilenetv2 candidates, mutated and checked against 450M FLOPs and 14 layers: "
+        f"{rate:,.0f} a CPU second (> 1,000), {(len(parents) - 1) / tried:.0%} kept; "
+        f"building the network instead: {1 / built:,.0f} a CPU second",
+        flush=True,
+    )
+
+
 def tables() -> None:
     """Loading the compact table (one of the same shape, made here), and the metrics."""
     space = BENCHMARKS["nasbench201"].space
@@ -227,6 +260,7 @@ def main() -> None:
     for dataset in options.datasets:
         jacobians(dataset, options.cells, options.batch_size, options.device)
     keep_freed_memory()
+    candidates()
     tables()
     proxies(options.cells, options.batch_size, options.device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -555,9 +555,9 @@ class MobileNetV2Space:
         """
         return KNOWN[text] if text in KNOWN else Structure.parse(text)
 
-    def index(self, architecture: Structure) -> None:
+    def index(self, architecture: Structure) -> int | None:
         """None: the space has no order."""
-        return
+        return None
 
     def sample(self, rng: random.Random) -> Structure:
         """The end of a random walk of `SAMPLE_STEPS` mutations from the initial structure.
