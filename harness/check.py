@@ -107,8 +107,9 @@ def measure(
     """
     benchmark = BENCHMARKS[protocol.benchmark]
     truth = resolve(benchmark, protocol.truth, protocol.dataset).values
-    members = [a for a in benchmark.space.architectures(protocol.set_name) if a.id in truth.index]
-    archs = [a.id for a in sampling.sample(members, protocol.cells, protocol.seed)]
+    known = set(truth.index)
+    members = [arch for arch in benchmark.space.ids(protocol.set_name) if arch in known]
+    archs = sampling.sample_ids(members, protocol.cells, protocol.seed)
     # Other people's proxies, found by entry point, have no place in our baseline.
     ours = [n for n in PROXIES if PROXIES[n].function.__module__.startswith("harness.proxies.")]
     names = ours if proxies is None else list(proxies)

@@ -27,6 +27,7 @@ from harness.cli_plan import (
     BenchmarkName,
     DatasetName,
     Device,
+    DropDiverged,
     InputName,
     Plan,
     Proxies,
@@ -126,8 +127,15 @@ def evaluate_command(
     store: StoreFile = None,
     retry_failed: RetryFailed = False,
     truth: TruthName = "auto",
-    split: Annotated[str | None, typer.Option(help="x-valid, x-test, ori-test, train")] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs the accuracies were trained for")] = 200,
+    split: Annotated[
+        str | None,
+        typer.Option(help="x-valid, test, train ... [default: what the source counts as final]"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Epochs the accuracies were trained for [default: the full training]"),
+    ] = None,
+    drop_diverged: DropDiverged = False,
     out: Annotated[Path, typer.Option(help="Folder for results")] = DEFAULT_OUT,
     ndcg_p: Annotated[int | None, typer.Option(min=1, help="P of the nDCG")] = None,
     resamples: Annotated[int, typer.Option(min=10, help="Bootstrap resamples")] = 1000,
@@ -138,7 +146,6 @@ def evaluate_command(
     from harness.aggregates import formula
 
     chosen = BENCHMARKS[benchmark]
-    chosen.space.dataset(dataset)
     accuracies = resolve(chosen, truth, dataset, split, epochs)
     console.print(f"Ground truth: {accuracies.protocol}")
     folder = out / chosen.name / dataset
@@ -146,6 +153,7 @@ def evaluate_command(
     plan = make_plan(
         [*proxies, *map(formula, aggregate or ()), *BASELINES], benchmark, dataset, set_name,
         sample, sample_seed, archs, seed, seeds, input_name, batch_size, device, accuracies,
+        drop_diverged=drop_diverged, final=epochs in (None, chosen.space.dataset(dataset).epochs),
     )  # fmt: skip
 
     from harness.scores import check_imported
@@ -189,6 +197,7 @@ def _report(
     protocol = [
         f"accuracies: {truth.protocol}",
         f"architectures: {plan.sampled} of the {plan.set_size:,} of {plan.set_name}",
+        *plan.diverged,
         f"scores: {len(request.seeds)} seed(s) from {request.seeds[0]}, "
         f"batch {batch_line(request)}; {inputs_line(request)}",
         *imported_lines(plan.names),
@@ -262,7 +271,7 @@ def list_benchmarks() -> None:
     for name in BENCHMARKS:
         benchmark = BENCHMARKS[name]
         space = benchmark.space
-        sets = ", ".join(f"{s} ({len(space.architectures(s)):,})" for s in space.sets)
+        sets = ", ".join(f"{s} ({len(space.ids(s)):,})" for s in space.sets)
         here = [truth.name for truth in benchmark.truths if truth.find() is not None]
         rows.append([name, ", ".join(space.datasets), sets, ", ".join(here) or "none"])
     show_table("Benchmarks", rows, text_columns=4)

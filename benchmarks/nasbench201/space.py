@@ -233,6 +233,14 @@ class NASBench201Space:
         """
         return _architectures(name)
 
+    def ids(self, name: str) -> list[str]:
+        """Their architecture strings.
+
+        Raises:
+            InputError: The set is unknown.
+        """
+        return [cell.id for cell in _architectures(name)]
+
     def parse(self, text: str) -> Cell:
         """The cell named by an architecture string, an official index, or operation codes in
         the order of NAS-Bench-Suite-Zero, "(4, 0, 3, 1, 4, 3)".
