@@ -6,6 +6,7 @@ an architecture, a column a training, read when it is asked for.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import pandas as pd
 from benchmarks.errors import InputError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from benchmarks.types import Benchmark, TruthSource
 
 #: Columns of `Table.frame`; one row is one evaluation of one training run.
@@ -25,6 +28,7 @@ COLUMNS = ("arch", "dataset", "epochs", "split", "seed", "accuracy")
 #: In the column `seed`: the source gives only the mean over its training runs.
 MEAN_OF_SEEDS = "mean"
 
+_WIDE = re.compile(r"[^/]+/\d+/[^/]+/[^/]+")
 _KIND = ["dataset", "epochs", "split", "seed"]
 _REMEDY = "the file is damaged or of another kind: fetch or import it again"
 
@@ -188,31 +192,38 @@ class WideTable(TruthTable):
 
     Attributes:
         archs: Number of rows.
-        columns: Names that `wide_column` gives, of accuracies in percent; NaN where an
-            architecture has no such training.
-        read: Gives the named columns, "arch" (the id) among them; raises `InputError` where
-            their content is none.
+        columns: Names of all columns: "arch", the id; those that `wide_column` names, accuracies
+            in percent, NaN where an architecture has no such training; any others.
+        read: Gives columns by name; raises `InputError` where their content is none.
     """
 
     archs: int
     columns: Sequence[str]
-    read: Callable[[Sequence[str]], pd.DataFrame]
+    read: Callable[[Sequence[str]], pa.Table]
+
+    @property
+    def accuracy_columns(self) -> list[str]:
+        """Those columns that hold accuracies."""
+        return [name for name in self.columns if _WIDE.fullmatch(name)]
 
     def kinds(self) -> pd.DataFrame:
         """What there is: columns `dataset`, `epochs`, `split`, `seed`, each combination once."""
-        kinds = pd.DataFrame([name.split("/") for name in self.columns], columns=_KIND)
+        kinds = pd.DataFrame([n.split("/") for n in self.accuracy_columns], columns=_KIND)
         return kinds.astype({"epochs": int})
 
     def size(self) -> tuple[int, int]:
         """Number of architectures, and of accuracies, for which every column is read."""
-        return self.archs, sum(int(self.read([name])[name].count()) for name in self.columns)
+        columns = ([name] for name in self.accuracy_columns)
+        counts = (int(self.read(column).to_pandas().count().iloc[0]) for column in columns)
+        return self.archs, sum(counts)
 
     def runs(self, dataset: str, split: str, epochs: int) -> Runs:
         """The trainings under a protocol that the table holds."""
         kinds = self.kinds()
         seeds = list(kinds["seed"][_under(kinds, dataset, split, epochs)])
         names = [wide_column(dataset, epochs, split, seed) for seed in seeds]
-        frame = self.read(["arch", *names]).set_index("arch").dropna(how="all").sort_index()
+        frame = self.read(["arch", *names]).to_pandas().set_index("arch")
+        frame = frame.dropna(how="all").sort_index()
         return Runs(frame.mean(axis=1), frame.min(axis=1), frame.count(axis=1), set(seeds))
 
 

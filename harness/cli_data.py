@@ -40,12 +40,14 @@ def fetch(
         typer.Argument(help="A benchmark or a source: nasbench201, nats_bench, cifar10 ..."),
     ],
 ) -> None:
-    """Download pinned files into the cache; the hash is checked."""
+    """Download files into the cache; the hash is checked, where one is published."""
     benchmarks = {name: BENCHMARKS[name].fetches for name in BENCHMARKS}
     for name in names:
         for source in benchmarks.get(name, (name,)):
             path = data.fetch(source, progress=console.is_terminal)
             console.print(f"{source}: {path}", soft_wrap=True)
+            if not data.sources()[source].hash:
+                console.print("  no hash is published for it; it is checked when it is imported")
 
 
 @data_app.command("import")

@@ -274,7 +274,7 @@ class NASBench101Space:
             )
         return enumeration().cell(text)
 
-    def index(self, architecture: Cell) -> None:  # noqa: ARG002
+    def index(self, architecture: Cell) -> None:
         """None: the benchmark numbers no cells."""
         return
 

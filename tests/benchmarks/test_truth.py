@@ -118,7 +118,8 @@ def _source(name: str, table: Table | None, *, automatic: bool = True) -> TruthS
     def find() -> Path | None:
         return None if table is None else Path(f"{name}.file")
 
-    return TruthSource(name, find, load, f"get {name}", automatic)
+    suffix = {"compact": ".csv", "official": ".parquet"}.get(name, "")
+    return TruthSource(name, find, load, f"get {name}", automatic, suffix)
 
 
 def _benchmark(*truths: TruthSource) -> Benchmark:
