@@ -261,8 +261,14 @@ def resolve(
         epochs: Training epochs; default: those of the dataset's full training.
 
     Raises:
-        InputError: The source is unknown, absent, damaged, or holds nothing for the protocol.
+        InputError: The benchmark has no accuracies; the source is unknown, absent, damaged, or
+            holds nothing for the protocol.
     """
+    if not benchmark.truths:
+        raise InputError(
+            f"{benchmark.name} has no accuracies to compare with: its networks were not trained; "
+            "harness score and harness export take it"
+        )
     task = benchmark.space.dataset(dataset)
     if name == "auto":
         for found in available(benchmark, dataset, split, epochs):
@@ -273,19 +279,29 @@ def resolve(
             f"{epochs or task.epochs} epochs on this machine. To get one: {ways}"
         )
     by_name = {truth.name: truth for truth in benchmark.truths}
-    by_suffix = {truth.suffix: truth for truth in benchmark.truths if truth.suffix}
     if name in by_name:
         source, path = by_name[name], by_name[name].find()
         if path is None:
             raise InputError(f"there is no {name!r} ground truth here: {source.remedy}")
-    elif Path(name).suffix in by_suffix and Path(name).is_file():
-        source, path = by_suffix[Path(name).suffix], Path(name)
     else:
+        source, path = table_reader(benchmark, name), Path(name)
+    return _found(benchmark, source, path, dataset, split, epochs).accuracies()
+
+
+def table_reader(benchmark: Benchmark, name: str) -> TruthSource:
+    """The source that reads the table file `name`.
+
+    Raises:
+        InputError: There is no such file, or none of its kind is read.
+    """
+    by_suffix = {truth.suffix: truth for truth in benchmark.truths if truth.suffix}
+    if Path(name).suffix not in by_suffix or not Path(name).is_file():
+        known = ", ".join(truth.name for truth in benchmark.truths)
         raise InputError(
-            f"unknown ground truth {name!r}; name one of auto, {', '.join(by_name)}, "
+            f"unknown ground truth {name!r}; name one of auto, {known}, "
             f"or an existing {' or '.join(by_suffix)} table"
         )
-    return _found(benchmark, source, path, dataset, split, epochs).accuracies()
+    return by_suffix[Path(name).suffix]
 
 
 @dataclass(frozen=True)

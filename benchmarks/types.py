@@ -117,7 +117,7 @@ class SearchSpace(Protocol):
 
     @property
     def sets(self) -> Sequence[str]:
-        """Names of the architecture sets, the default first."""
+        """Names of the architecture sets, the default first; "all" is the whole space."""
         ...
 
     def dataset(self, name: str) -> Dataset:
@@ -126,10 +126,6 @@ class SearchSpace(Protocol):
 
     def architectures(self, name: str) -> Sequence[Any]:
         """All members of the set `name`, in the benchmark's official order."""
-        ...
-
-    def ids(self, name: str) -> Sequence[str]:
-        """Ids of `architectures(name)`, in the same order; cheap however many they are."""
         ...
 
     def parse(self, text: str) -> Any:
@@ -161,6 +157,67 @@ class SearchSpace(Protocol):
         ...
 
 
+# What a search asks of a space beyond `SearchSpace`. Each is optional; without it: a search
+# begins at samples, `costs` are limited, every architecture is its own, edits are `mutate`s.
+
+
+@runtime_checkable
+class HasInitial(Protocol):
+    """A space whose searches begin at a given architecture."""
+
+    @property
+    def initial(self) -> Any:
+        """Where evolution begins."""
+        ...
+
+
+@runtime_checkable
+class HasLimits(Protocol):
+    """A space with counters of its own for the limits of a search."""
+
+    def limits(self, architecture: Any, dataset: str) -> Mapping[str, float]:
+        """Figures that --max-flops, --max-params, --max-layers bound: `flops`, `params`, `layers`.
+
+        Raises:
+            InputError: The dataset is unknown.
+        """
+        ...
+
+
+@runtime_checkable
+class HasCanonical(Protocol):
+    """A space in which several architectures are one network; a search scores it once."""
+
+    def canonical(self, architecture: Any) -> Any:
+        """The one that stands for all that compute the same function at the same size."""
+        ...
+
+
+@runtime_checkable
+class HasEdits(Protocol):
+    """A space where several edits at once are not several mutations in turn."""
+
+    def mutate_times(self, architecture: Any, rng: random.Random, times: int) -> Any:
+        """The architecture after `times` random edits."""
+        ...
+
+
+@runtime_checkable
+class HasIds(Protocol):
+    """A space so large that its ids are told without making its architectures."""
+
+    def ids(self, name: str) -> Sequence[str]:
+        """Ids of `architectures(name)`, in the same order."""
+        ...
+
+
+def ids_of(space: SearchSpace, name: str) -> Sequence[str]:
+    """Ids of the members of the set `name`, in its order; an unknown one raises `InputError`."""
+    if isinstance(space, HasIds):
+        return space.ids(name)
+    return [architecture.id for architecture in space.architectures(name)]
+
+
 @dataclass(frozen=True)
 class TruthSource:
     """One place where ground truth may lie.
@@ -186,14 +243,16 @@ class TruthSource:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A space with accuracies.
+    """A space, with accuracies where its architectures were trained.
+
+    A space without truths can be scored and searched, not evaluated.
 
     Attributes:
         name: "nasbench201" ...
         space: Its architectures.
         truths: Sources of ground truth, the best first.
         import_official: Streams an official file into a table; the callback takes
-            (done, total) in units of the reader's choice.
+            (done, total) in units of the reader's choice. None: there is no such file.
         keep: Writes an imported table to the given path, or where `truths` finds it.
         ndcg_top: (P, n): the published nDCG looks at the best P of n architectures.
         fetches: Names in `sources.toml` that `harness data fetch` downloads for it.
@@ -202,10 +261,10 @@ class Benchmark:
 
     name: str
     space: SearchSpace
-    truths: Sequence[TruthSource]
-    import_official: Callable[[Path, Callable[[int, int], None]], TruthTable]
-    keep: Callable[[Any, Path | None], Path]
-    ndcg_top: tuple[int, int]
+    truths: Sequence[TruthSource] = ()
+    import_official: Callable[[Path, Callable[[int, int], None]], TruthTable] | None = None
+    keep: Callable[[Any, Path | None], Path] | None = None
+    ndcg_top: tuple[int, int] = (1000, 9445)
     fetches: Sequence[str] = ()
     published: Callable[[], Published] | None = None
 

@@ -1,4 +1,4 @@
-"""The command line: `harness score | eval | tables | export | import-scores | compare ...`.
+"""The command line: `harness score | eval | tables | search | export | import-scores ...`.
 
 Thin: it reads options, calls the stages in order and writes their results to files.
 """
@@ -16,6 +16,7 @@ import typer
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies, resolve
+from benchmarks.types import ids_of
 from harness.cli_check import check_command
 from harness.cli_data import console, data_app, error_console, show_table
 from harness.cli_exchange import ProxyFiles, compare, export, import_scores, use_proxy_files
@@ -51,6 +52,7 @@ from harness.cli_plan import (
     score_missing,
     write,
 )
+from harness.cli_search import search_command
 from harness.cli_tables import tables_command
 from harness.imported import is_imported
 
@@ -64,6 +66,7 @@ list_app = typer.Typer(help="What is there.", no_args_is_help=True)
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
 app.command("tables")(tables_command)
+app.command("search")(search_command)
 app.command("check")(check_command)
 app.command()(export)
 app.command()(import_scores)
@@ -271,9 +274,10 @@ def list_benchmarks() -> None:
     for name in BENCHMARKS:
         benchmark = BENCHMARKS[name]
         space = benchmark.space
-        sets = ", ".join(f"{s} ({len(space.ids(s)):,})" for s in space.sets)
+        sets = ", ".join(f"{s} ({len(ids_of(space, s)):,})" for s in space.sets)
         here = [truth.name for truth in benchmark.truths if truth.find() is not None]
-        rows.append([name, ", ".join(space.datasets), sets, ", ".join(here) or "none"])
+        truth = ", ".join(here) or "none" if benchmark.truths else "a space without accuracies"
+        rows.append([name, ", ".join(space.datasets), sets, truth])
     show_table("Benchmarks", rows, text_columns=4)
 
 

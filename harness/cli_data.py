@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from benchmarks import BENCHMARKS, data
 from benchmarks.errors import InputError
 from benchmarks.truth import TruthTable, resolve
+from benchmarks.types import ids_of
 
 #: Wide where there is no terminal to measure: tables are piped and logged whole.
 console = Console(width=None if Console().is_terminal else 200)
@@ -43,6 +44,8 @@ def fetch(
     """Download files into the cache; the hash is checked, where one is published."""
     benchmarks = {name: BENCHMARKS[name].fetches for name in BENCHMARKS}
     for name in names:
+        if benchmarks.get(name) == ():
+            console.print(f"{name}: nothing to fetch")
         for source in benchmarks.get(name, (name,)):
             path = data.fetch(source, progress=console.is_terminal)
             console.print(f"{source}: {path}", soft_wrap=True)
@@ -62,6 +65,8 @@ def import_command(
     from harness.progress import Meter
 
     chosen = BENCHMARKS[benchmark]
+    if chosen.import_official is None or chosen.keep is None:
+        raise InputError(f"{chosen.name} has no official accuracies, so there is nothing to import")
     with Meter(console, "reading") as meter:
         started = False
 
@@ -88,6 +93,9 @@ def info() -> None:
     from benchmarks.inputs import IMAGE_SETS
 
     for name in BENCHMARKS:
+        if not BENCHMARKS[name].truths:
+            console.print(f"{name}: a space without accuracies\n")
+            continue
         rows = [["truth", "where", "architectures", "dataset: splits @ epochs (trainings)"]]
         for truth in BENCHMARKS[name].truths:
             path = truth.find()
@@ -134,7 +142,7 @@ def agreement(
             f"another is needed: harness data fetch {benchmark}"
         )
     set_name = set_name or chosen.space.sets[0]
-    found = measure(one, other, chosen.space.ids(set_name))
+    found = measure(one, other, ids_of(chosen.space, set_name))
     rows = [["", "value", "95 % interval"]]
     for label, (value, low, high) in (("Kendall tau", found.tau), ("Spearman", found.spearman)):
         rows.append([label, f"{value:.3f}", f"[{low:.3f}, {high:.3f}]"])

@@ -15,7 +15,7 @@ from benchmarks import BENCHMARKS
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies, available
-from benchmarks.types import Benchmark
+from benchmarks.types import Benchmark, ids_of
 from harness.cli_data import console
 from harness.imported import is_imported
 
@@ -129,7 +129,7 @@ def make_plan(
         members = [each.id for each in read_list(archs, space.parse)]
         set_name = f"list {archs.name}"
     else:
-        members = list(space.ids(set_name))
+        members = list(ids_of(space, set_name))
     total = len(members)
     below, failed = None, set[str]()
     if truth is not None:

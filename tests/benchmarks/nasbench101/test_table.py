@@ -167,7 +167,7 @@ def test_bad_record(changes: Mapping[str, Any], words: str, tmp_path: Path, cach
     good = [each.record() for each in trainings((CELLS[0],))]
     path = _file(tmp_path, [*good, GOOD.record(**changes)])
     with pytest.raises(InputError, match=words) as caught:
-        BENCHMARK.keep(BENCHMARK.import_official(path, lambda done, total: None), None)
+        table.keep(table.import_official(path))
     message = str(caught.value)
     assert message.startswith(f"{path}, record {len(good) + 1}: ")
     assert message.endswith(AGAIN)
