@@ -140,6 +140,9 @@ def evaluate_command(
     ] = None,
     drop_diverged: DropDiverged = False,
     out: Annotated[Path, typer.Option(help="Folder for results")] = DEFAULT_OUT,
+    label: Annotated[
+        str, typer.Option(help="Subfolder, for another evaluation of the same dataset")
+    ] = "",
     ndcg_p: Annotated[int | None, typer.Option(min=1, help="P of the nDCG")] = None,
     resamples: Annotated[int, typer.Option(min=10, help="Bootstrap resamples")] = 1000,
     proxy_file: ProxyFiles = None,
@@ -151,7 +154,7 @@ def evaluate_command(
     chosen = BENCHMARKS[benchmark]
     accuracies = resolve(chosen, truth, dataset, split, epochs)
     console.print(f"Ground truth: {accuracies.protocol}")
-    folder = out / chosen.name / dataset
+    folder = out / chosen.name / dataset / label
     check_writable(folder)
     plan = make_plan(
         [*proxies, *map(formula, aggregate or ()), *BASELINES], benchmark, dataset, set_name,
