@@ -17,6 +17,7 @@ from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies, resolve
 from benchmarks.types import ids_of
+from harness.cli_build import build
 from harness.cli_check import check_command
 from harness.cli_data import console, data_app, error_console, show_table
 from harness.cli_exchange import ProxyFiles, compare, export, import_scores, use_proxy_files
@@ -68,6 +69,7 @@ app.add_typer(data_app, name="data")
 app.command("tables")(tables_command)
 app.command("search")(search_command)
 app.command("check")(check_command)
+app.command()(build)
 app.command()(export)
 app.command()(import_scores)
 app.command()(compare)
