@@ -320,7 +320,7 @@ def channel_choices(channels: int) -> tuple[int, ...]:
     """Numbers of channels that a mutation draws from, each once, descending.
 
     >>> channel_choices(8), channel_choices(48)
-    ((24, 16, 8), (120, 96, 72, 64, 48, 40, 32, 24, 16))
+    ((16, 8), (120, 96, 72, 64, 48, 40, 32, 24, 16))
     """
     return tuple(sorted({round8(channels * m) for m in MULTIPLIERS}, reverse=True))
 
