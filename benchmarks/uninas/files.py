@@ -283,7 +283,7 @@ def _node(name: str, params: Mapping[str, Any], shape: n.Shape, place: str, dept
         if refusal is not None:
             raise ValueError(f"{refusal}, but it stands at {shape}")
         inner = iter(hollow.inner(shape))
-        resized = shape if "sequential" in params and hollow.inner(shape) else None
+        resized = shape if isinstance(hollow, n.ExpandAndReduce | n.ReduceAndExpand) else None
 
         def read(field: str, value: Any) -> tuple[n.Sequence, ...]:
             listed = value if isinstance(value, list) else [value]

@@ -298,3 +298,129 @@ KNOWN: Mapping[str, Model] = MappingProxyType(
         "example": Model.known("EE/ERR/TTTTT/ER"),
     }
 )
+
+
+class UniNASSpace:
+    """UniNAS as a `benchmarks.types.SearchSpace`.
+
+    A dataset fixes resolution and classes: costs and networks are those of the model there,
+    whatever its file says of them.
+    """
+
+    datasets: Mapping[str, Dataset] = MappingProxyType(
+        {
+            name: Dataset(name, 1000, side, images=(), split="val")
+            for name, side in (("imagenet", 224), ("imagenet-112", 112), ("imagenet-64", 64))
+        }
+    )
+    #: The networks of the paper's tables; the space itself has no end.
+    sets = ("known",)
+
+    def dataset(self, name: str) -> Dataset:
+        """The task called `name`.
+
+        Raises:
+            InputError: The dataset is unknown.
+        """
+        if name not in self.datasets:
+            known = ", ".join(self.datasets)
+            raise InputError(f"unknown UniNAS dataset {name!r}; known: {known}")
+        return self.datasets[name]
+
+    def architectures(self, name: str) -> Sequence[Model]:
+        """Models of the set `name`.
+
+        Raises:
+            InputError: The set is unknown.
+        """
+        if name not in self.sets:
+            raise InputError(f"unknown UniNAS set {name!r}; known: {', '.join(self.sets)}")
+        return tuple(KNOWN.values())
+
+    def parse(self, given: str) -> Model:
+        """The model that an id, the name of a known network or the content of a file gives.
+
+        Raises:
+            InputError: None of these.
+        """
+        from benchmarks.uninas import files
+
+        if given.lstrip().startswith("{"):
+            return files.parse(given)
+        return KNOWN[given] if given in KNOWN else Model.parse(given)
+
+    def index(self, architecture: Model) -> int | None:
+        """None: the space has no order."""
+        return None
+
+    def sample(self, rng: random.Random) -> Model:
+        """A model of random known blocks, some steps of the walk away; not uniform."""
+        from benchmarks.uninas import walk
+
+        codes = "/".join("".join(rng.choices("RET", k=depth)) for depth in DEPTHS)
+        current = walk.start(Model.known(codes))
+        for _ in range(rng.randrange(2 * sum(DEPTHS))):
+            current = walk.step(current, rng) or current
+        return current.model
+
+    def mutate(self, architecture: Model, rng: random.Random) -> Model:
+        """The model after one step of the walk, without limits on its size."""
+        from benchmarks.uninas import walk
+
+        current = walk.start(architecture)
+        while (made := walk.step(current, rng)) is None:
+            pass
+        return made.model
+
+    def neighbours(self, architecture: Model) -> Iterator[Model]:
+        """All models that differ by one node: thousands."""
+        from benchmarks.uninas import walk
+
+        return walk.neighbours(architecture)
+
+    def costs(self, architecture: Model, dataset: str) -> Costs:
+        """Closed-form parameters, multiply-accumulates and trainable parameter tensors.
+
+        Parameters are all of them, as in the paper's tables, with the few that no gradient
+        reaches; the products within attention count as multiply-accumulates. FLOPs in the
+        convention of the paper: `figures`.
+
+        Raises:
+            InputError: The dataset is unknown, or the model does not fit its resolution.
+        """
+        counts = self._at(architecture, dataset).counts()
+        return Costs(params=counts.params, flops=counts.macs, layers=counts.tensors)
+
+    def network(self, architecture: Model, dataset: str) -> Network:
+        """The model's network; weights as the public code draws them.
+
+        Raises:
+            InputError: The dataset is unknown, or the model does not fit its resolution.
+        """
+        from benchmarks.uninas.network import Network
+
+        return Network(self._at(architecture, dataset))
+
+    def _at(self, model: Model, dataset: str) -> Model:
+        task = self.dataset(dataset)
+        if (model.img_size, model.classes) == (task.resolution, task.classes):
+            return model
+        return replace(model, img_size=task.resolution, classes=task.classes).checked()
+
+
+def figures(model: Model) -> dict[str, int]:
+    """What the paper's tables say of a model, at its own resolution and classes.
+
+    Returns:
+        params; trainable_params, without those that no gradient reaches; flops, multiply-
+        accumulates; flops_uninas, in the convention of the space: two for each of these, and
+        elementwise operations of nodes; layers, the parameter tensors that a gradient reaches.
+    """
+    counts = model.counts()
+    return {
+        "params": counts.params,
+        "trainable_params": counts.trainable,
+        "flops": counts.macs,
+        "flops_uninas": counts.flops,
+        "layers": counts.tensors,
+    }
