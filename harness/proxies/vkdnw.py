@@ -59,7 +59,7 @@ def vkdnw_exact(network: nn.Module, batch: Batch) -> Score:
 
 
 def _score(network: nn.Module, batch: Batch, factor: Factor) -> dict[str, float]:
-    layers = sum(1 for _ in network.parameters())
+    layers = len(scalar_parameters(network, None))
     logits, jacobian = scalar_jacobian(network, batch.inputs, scalar_parameters(network))
     deciles = spectrum_deciles(fisher_matrix(logits, jacobian, factor))
     entropy = decile_entropy(deciles)
