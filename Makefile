@@ -12,6 +12,11 @@ SET ?=
 SAMPLE ?=
 SEED ?= 0
 SEEDS ?= 1
+# Of make search; several proxies or algorithms, separated by blanks, are compared in one figure.
+ALGORITHM ?= evolution
+ITERATIONS ?= 1000
+POPULATION ?= 100
+MAX_FLOPS ?=
 OUT ?= results
 # Anything else that `harness eval` takes, e.g. ARGS='--truth analog --workers 2'
 ARGS ?=
@@ -23,7 +28,7 @@ READY_PREDICT := $(VENV)/.ready-predict
 READY_OFFICIAL := $(VENV)/.ready-official
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval tables test lint typecheck unit check bench results clean
+.PHONY: help setup eval tables search test lint typecheck unit check bench results clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +65,10 @@ eval: $(READY) ## Score and evaluate: make eval PROXY=vkdnw [DATASET= SET= SAMPL
 tables: $(READY_PREDICT) ## The papers' Table 1, scored and compared: make tables [SAMPLE= SET= SEED= SEEDS= OUT= ARGS=]
 	$(HARNESS) tables --benchmark $(BENCHMARK) --seed $(SEED) --seeds $(SEEDS) --out $(OUT) \
 	  $(if $(SET),--set $(SET)) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
+
+search: $(READY) ## A proxy finds an architecture: make search PROXY='vkdnw_agg az_nas' [BENCHMARK= DATASET= ALGORITHM= ITERATIONS= POPULATION= MAX_FLOPS= SEEDS= OUT= ARGS=]
+	$(HARNESS) search $(PROXY:%=--proxy %) --space $(BENCHMARK) --dataset $(DATASET) $(ALGORITHM:%=--algorithm %) \
+	  --iterations $(ITERATIONS) --population $(POPULATION) $(if $(MAX_FLOPS),--max-flops $(MAX_FLOPS)) --seeds $(SEEDS) --out $(OUT) $(ARGS)
 
 test: lint typecheck unit check ## Lint, type check, all tests, and the regression check
 

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.errors import InputError
 
 if TYPE_CHECKING:
-    from benchmarks.types import Benchmark
+    from benchmarks.types import Benchmark, TruthSource
 
 #: Columns of `Table.frame`; one row is one evaluation of one training run.
 COLUMNS = ("arch", "dataset", "epochs", "split", "seed", "accuracy")
@@ -159,6 +159,16 @@ def resolve(
         if path is None:
             raise InputError(f"there is no {name!r} ground truth here: {by_name[name].remedy}")
         return by_name[name].load(path).accuracies(dataset, split, epochs)
+    return table_reader(benchmark, name).load(Path(name)).accuracies(dataset, split, epochs)
+
+
+def table_reader(benchmark: Benchmark, name: str) -> TruthSource:
+    """The source that reads the table file `name`.
+
+    Raises:
+        InputError: There is no such file, or none of its kind is read.
+    """
+    by_name = {truth.name: truth for truth in benchmark.truths}
     readers = {".csv": "compact", ".parquet": "official"}
     reader = by_name.get(readers.get(Path(name).suffix, ""))
     if reader is None or not Path(name).is_file():
@@ -166,4 +176,4 @@ def resolve(
             f"unknown ground truth {name!r}; name one of auto, {', '.join(by_name)}, "
             "or an existing .csv or .parquet table"
         )
-    return reader.load(Path(name)).accuracies(dataset, split, epochs)
+    return reader

@@ -112,7 +112,7 @@ class SearchSpace(Protocol):
 
     @property
     def sets(self) -> Sequence[str]:
-        """Names of the architecture sets, the default first."""
+        """Names of the architecture sets, the default first; "all" is the whole space."""
         ...
 
     def dataset(self, name: str) -> Dataset:
@@ -149,6 +149,51 @@ class SearchSpace(Protocol):
 
     def network(self, architecture: Any, dataset: str) -> nn.Module:
         """The architecture as a PyTorch network, with `features`, `pre_gap`, `head`."""
+        ...
+
+
+# What a search asks of a space beyond `SearchSpace`. Each is optional; without it: a search
+# begins at samples, `costs` are limited, every architecture is its own, edits are `mutate`s.
+
+
+@runtime_checkable
+class HasInitial(Protocol):
+    """A space whose searches begin at a given architecture."""
+
+    @property
+    def initial(self) -> Any:
+        """Where evolution begins."""
+        ...
+
+
+@runtime_checkable
+class HasLimits(Protocol):
+    """A space with counters of its own for the limits of a search."""
+
+    def limits(self, architecture: Any, dataset: str) -> Mapping[str, float]:
+        """Figures that --max-flops, --max-params, --max-layers bound: `flops`, `params`, `layers`.
+
+        Raises:
+            InputError: The dataset is unknown.
+        """
+        ...
+
+
+@runtime_checkable
+class HasCanonical(Protocol):
+    """A space in which several architectures are one network; a search scores it once."""
+
+    def canonical(self, architecture: Any) -> Any:
+        """The one that stands for all that compute the same function at the same size."""
+        ...
+
+
+@runtime_checkable
+class HasEdits(Protocol):
+    """A space where several edits at once are not several mutations in turn."""
+
+    def mutate_times(self, architecture: Any, rng: random.Random, times: int) -> Any:
+        """The architecture after `times` random edits."""
         ...
 
 

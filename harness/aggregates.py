@@ -65,8 +65,7 @@ def log_rank(columns: Columns) -> Array:
     Raises:
         ValueError: There is no column, or they differ in length.
     """
-    ranks = _ranks(columns)
-    return np.asarray(np.log(ranks / ranks.shape[1]).sum(axis=0))
+    return join_ranks("log-rank", _ranks(columns))
 
 
 def rank_sum(columns: Columns) -> Array:
@@ -77,7 +76,21 @@ def rank_sum(columns: Columns) -> Array:
     Returns:
         (n,), between 1 and n times the number of columns.
     """
-    return np.asarray(_ranks(columns).sum(axis=0))
+    return join_ranks("rank", _ranks(columns))
+
+
+def join_ranks(rule: str, ranks: Array) -> Array:
+    """The joint scores that a rule of `RULES` makes of ranks that are known already.
+
+    Args:
+        rule: Its name.
+        ranks: (members, n), of `average_ranks`.
+
+    Returns:
+        (n,).
+    """
+    terms = np.log(ranks / ranks.shape[1]) if rule == "log-rank" else ranks
+    return np.asarray(terms.sum(axis=0))
 
 
 def _ranks(columns: Columns) -> Array:

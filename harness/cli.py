@@ -1,4 +1,4 @@
-"""The command line: `harness score | eval | tables | export | import-scores | compare ...`.
+"""The command line: `harness score | eval | tables | search | export | import-scores ...`.
 
 Thin: it reads options, calls the stages in order and writes their results to files.
 """
@@ -50,6 +50,7 @@ from harness.cli_plan import (
     score_missing,
     write,
 )
+from harness.cli_search import search_command
 from harness.cli_tables import tables_command
 from harness.imported import is_imported
 
@@ -63,6 +64,7 @@ list_app = typer.Typer(help="What is there.", no_args_is_help=True)
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
 app.command("tables")(tables_command)
+app.command("search")(search_command)
 app.command("check")(check_command)
 app.command()(export)
 app.command()(import_scores)

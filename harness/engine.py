@@ -36,6 +36,9 @@ from harness.initialise import initialise, weight_seed
 from harness.proxies import PROXIES, Proxy, Score
 from harness.store import Key, Record, Store, status_of
 
+#: So many architectures are looked up by name in the store, instead of reading the column.
+_FEW = 100
+
 
 @dataclass(frozen=True)
 class Request:
@@ -130,10 +133,12 @@ def missing(
     """Proxies still to run for each (architecture, seed), and how many records are there."""
     todo: dict[tuple[str, int], list[str]] = {}
     stored = 0
+    # A few are looked up one by one: a search asks often, of a store that is large.
+    few = {"arch": list(request.archs)} if len(request.archs) <= _FEW else {}
     for name in dict.fromkeys(PROXIES[name].name for name in request.proxies):
         proxy = PROXIES[name]
         for seed in request.seeds:
-            statuses = store.statuses(**request.column(proxy, seed))
+            statuses = store.statuses(**request.column(proxy, seed), **few)
             known = {a for a, status in statuses.items() if status != "error" or not retry_failed}
             for arch in dict.fromkeys(request.archs):
                 if arch in known:

@@ -50,35 +50,37 @@ class Meter:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._live.add_task(label, total=None)
-        self._done, self._total = 0, 0
+        self._task = self._live.add_task(label, total=None, note="")
+        self._done, self._total, self._before = 0, 0, 0
         self._started = self._spoke = time.monotonic()
 
-    def start(self, total: int) -> None:
-        """Say how much there is to do."""
-        self._total = total
+    def start(self, total: int, done: int = 0) -> None:
+        """Say how much there is to do, and how much of it was done earlier."""
+        self._total, self._done, self._before = total, done, done
         self._started = self._spoke = time.monotonic()
-        self._live.update(self._task, total=total)
+        self._live.reset(self._task, total=total, completed=done)
 
     def advance(self, count: int = 1) -> None:
         """Say that some more is done."""
         self.reach(self._done + count)
 
-    def reach(self, done: int) -> None:
-        """Say how much is done altogether."""
+    def reach(self, done: int, note: str = "") -> None:
+        """Say how much is done altogether, and what came out so far."""
         self._done = done
-        self._live.update(self._task, completed=done)
+        self._live.update(self._task, completed=done, note=note)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._spoke > _QUIET_SECONDS:
             self._spoke = now
-            speed = done / (now - self._started)
+            speed = max(done - self._before, 1e-9) / (now - self._started)
             left = (self._total - done) / speed
             self._console.print(
                 f"{self._label}: {done:,} of {self._total:,} {self._unit} "
-                f"({_rate(speed)}, {left / 60:.1f} min left)",
+                f"({_rate(speed)}, {left / 60:.1f} min left){'; ' if note else ''}{note}",
+                markup=False,
                 highlight=False,
             )
 

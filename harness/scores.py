@@ -184,7 +184,7 @@ class _Reader:
         key = asdict(imported_key(request.benchmark, request.dataset, "", name))
         del key["arch"]
         records = {record.key.arch: record for record in self._store.records(**key)}
-        values = [_value(records.get(arch), None) for arch in request.archs]
+        values = [value_of(records.get(arch), None) for arch in request.archs]
         frame = pd.DataFrame({request.seeds[0]: values}, pd.Index(request.archs), dtype=float)
         seconds = [records[arch].seconds for arch in request.archs if arch in records]
         return Scores(frame, float(np.mean(seconds)) if seconds else 0.0)
@@ -194,9 +194,9 @@ class _Reader:
         columns, seconds = {}, []
         for seed in self._request.seeds:
             records = self.records(proxy, seed)
-            _check_part(proxy, part, records.values())
+            check_part(proxy, part, records.values())
             kept = [records.get(arch) for arch in self._request.archs]
-            columns[seed] = values = [_value(record, part) for record in kept]
+            columns[seed] = values = [value_of(record, part) for record in kept]
             pairs = zip(kept, values, strict=True)
             seconds += [record.seconds for record, v in pairs if record and not np.isnan(v)]
         frame = pd.DataFrame(columns, index=pd.Index(self._request.archs), dtype=float)
@@ -208,14 +208,20 @@ class _Reader:
         return sum(self.column(proxy, part).seconds for proxy, part in parts.items())
 
 
-def _value(record: Record | None, part: str | None) -> float:
+def value_of(record: Record | None, part: str | None) -> float:
+    """Score of a record, or of a part of it; NaN where there is none."""
     if record is None:
         return np.nan
     value = record.value if part is None else record.components.get(part)
     return np.nan if value is None else value
 
 
-def _check_part(proxy: str, part: str | None, records: Collection[Record]) -> None:
+def check_part(proxy: str, part: str | None, records: Collection[Record]) -> None:
+    """See that a proxy has a part, or with None a score of its own, judged by its records.
+
+    Raises:
+        InputError: It has not.
+    """
     # A record with a failed part lacks it, so only whole ones tell what parts there are.
     whole = [record for record in records if record.ok]
     known = sorted({name for record in whole for name in record.components})

@@ -186,6 +186,21 @@ def official_index() -> Mapping[Cell, int]:
     return MappingProxyType({cell: index for index, cell in enumerate(official_order())})
 
 
+@functools.cache
+def _representatives() -> Mapping[tuple[str, tuple[int, int]], Cell]:
+    """The first cell in official order of each `_kind`; there are 7,700."""
+    return MappingProxyType({_kind(cell): cell for cell in reversed(official_order())})
+
+
+def _kind(cell: Cell) -> tuple[str, tuple[int, int]]:
+    """Isomorphism string and size (its counts of convolutions): what makes cells one network.
+
+    Dead edges and duplicated branches leave the string alone and change the size, on which
+    proxies depend.
+    """
+    return cell.isomorphism, (cell.ops.count("nor_conv_1x1"), cell.ops.count("nor_conv_3x3"))
+
+
 def _unique() -> Iterator[Cell]:
     seen: set[str] = set()
     for cell in official_order():
@@ -268,6 +283,10 @@ class NASBench201Space:
         for edge, op in enumerate(architecture.ops):
             for other in _others(op):
                 yield _replace(architecture, edge, other)
+
+    def canonical(self, architecture: Cell) -> Cell:
+        """The first cell in official order with the same isomorphism string and size."""
+        return _representatives()[_kind(architecture)]
 
     def costs(self, architecture: Cell, dataset: str) -> Costs:
         """Closed-form parameters, multiply-adds and parameter tensors.

@@ -1,0 +1,29 @@
+"""Search algorithms as ask/tell optimisers, one file each; they know neither space nor objective.
+
+`ALGORITHMS` finds them all. `Objective` keeps the scores of a history, `run` joins the two.
+"""
+
+from harness.search._loop import Evaluation, Scored, run
+from harness.search._objective import Formula, Objective
+from harness.search._registry import (
+    ALGORITHMS,
+    Algorithm,
+    Moves,
+    NothingFeasible,
+    Optimiser,
+    register_algorithm,
+)
+
+__all__ = [
+    "ALGORITHMS",
+    "Algorithm",
+    "Evaluation",
+    "Formula",
+    "Moves",
+    "NothingFeasible",
+    "Objective",
+    "Optimiser",
+    "Scored",
+    "register_algorithm",
+    "run",
+]
