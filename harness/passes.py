@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.types import Batch
+from harness.jacobian import scalar_jacobian, scalar_parameters
 
 T = TypeVar("T")
 
@@ -205,6 +206,13 @@ def input_jacobian(network: nn.Module, batch: Batch) -> Tensor:
 # ------------------------------------------------------------------ what passes are made of
 
 
+@_shared
+def fisher_jacobian(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Logits (B, C) and their Jacobian (B, C, P) by one scalar of each of the first 128 tensors
+    (`harness.jacobian`)."""
+    return scalar_jacobian(network, batch.inputs, scalar_parameters(network))
+
+
 def loss_of(passed: Forward, batch: Batch) -> Tensor:
     """Mean cross-entropy of the logits against the batch's targets, differentiable."""
     with torch.enable_grad():
@@ -269,12 +277,18 @@ def statistics_held(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def statistics_restored(network: nn.Module) -> Iterator[None]:
-    """Running statistics may move within, and are put back afterwards."""
+def statistics_restored(network: nn.Module, momentum: float) -> Iterator[None]:
+    """Running statistics move within, by `momentum` in every batch norm; both are put back."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    own = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = momentum
     try:
         yield
     finally:
+        for norm, before in zip(norms, own, strict=True):
+            norm.momentum = before
         with torch.no_grad():
             for name, buffer in network.named_buffers():
                 buffer.copy_(buffers[name])

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
-from harness.jacobian import scalar_jacobian, scalar_parameters
+from harness.jacobian import scalar_parameters
+from harness.passes import fisher_jacobian
 from harness.proxies._registry import Score, register_proxy
 
 _ALPHA = 0.05  # label smoothing of the predicted probabilities
@@ -60,7 +61,7 @@ def vkdnw_exact(network: nn.Module, batch: Batch) -> Score:
 
 def _score(network: nn.Module, batch: Batch, factor: Factor) -> dict[str, float]:
     layers = len(scalar_parameters(network, None))
-    logits, jacobian = scalar_jacobian(network, batch.inputs, scalar_parameters(network))
+    logits, jacobian = fisher_jacobian(network, batch)
     deciles = spectrum_deciles(fisher_matrix(logits, jacobian, factor))
     entropy = decile_entropy(deciles)
     parts = {f"decile_{k}": float(value) for k, value in enumerate(deciles, start=1)}

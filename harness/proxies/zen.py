@@ -12,6 +12,7 @@ from harness.passes import Staged, statistics_restored
 from harness.proxies._registry import register_proxy
 
 _STEP = 0.01
+_MOMENTUM = 0.1
 
 
 @register_proxy("zen", paper="arXiv:2102.01063", init="gaussian", aliases=("zen_score",))
@@ -25,8 +26,9 @@ def zen(network: nn.Module, batch: Batch) -> float:
 
     This is the port in the AZ-NAS and VKDNW code, whose weak row is in their tables: the L1
     distance instead of the paper's Frobenius norm, running variances (after two passes
-    0.81 + 0.09 v1 + 0.1 v2) instead of the batch's, one repetition instead of 32, and batch
-    norms kept in place. There the running statistics had been moved by other proxies before.
+    0.81 + 0.09 v1 + 0.1 v2, whatever momentum the network trains with) instead of the batch's, one
+    repetition instead of 32, and batch norms kept in place. There the running statistics had
+    been moved by other proxies before.
 
     Args:
         network: In train mode, with `pre_gap`.
@@ -41,7 +43,7 @@ def zen(network: nn.Module, batch: Batch) -> float:
     if not isinstance(network, Staged):
         raise ValueError("zen needs a network with features(x), pre_gap(x) and head(x)")
     noise = batch.noise("perturbation")
-    with torch.no_grad(), statistics_restored(network):
+    with torch.no_grad(), statistics_restored(network, _MOMENTUM):
         near = network.pre_gap(batch.inputs)
         far = network.pre_gap(batch.inputs + _STEP * noise)
         change = float((near - far).double().abs().sum()) / len(batch.inputs)

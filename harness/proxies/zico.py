@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
@@ -36,16 +35,18 @@ def zico(network: nn.Module, first: Batch, second: Batch) -> Score:
         two = loss_gradients(network, second)
     score = paper = 0.0
     for name in weights(network):
-        pair = torch.stack([one[name].double(), two[name].double()])
-        mean = pair.abs().mean(0)
-        score += _log_ratio(mean, pair)
-        paper += _log_ratio(mean, pair.abs())
+        a, b = one[name].double(), two[name].double()
+        total = a.abs() + b.abs()
+        score += _log_ratio(total, a - b)
+        paper += _log_ratio(total, a.abs() - b.abs())
     return {"score": score, "paper": paper}
 
 
-def _log_ratio(mean: Tensor, pair: Tensor) -> float:
-    """log sum mean / std of one layer; 0 where it is left out."""
-    deviation = pair.std(0, correction=0)
-    kept = deviation != 0
-    total = float((mean[kept] / deviation[kept]).sum())
-    return math.log(total) if total != 0 else 0.0
+def _log_ratio(total: Tensor, difference: Tensor) -> float:
+    """log sum mean / deviation of one layer; 0 where it is left out.
+
+    Of two numbers the mean is half their sum and the population deviation half their distance.
+    """
+    ratio = total / difference.abs()
+    summed = float(ratio[difference != 0].sum())
+    return math.log(summed) if summed != 0 else 0.0
