@@ -288,7 +288,8 @@ def block_counts(block: Block, place: Place) -> n.Counts:
     return total + n.Part(2 * place.c_in, 2).counts(live1) + n.Part(2 * c, 2).counts(live2)
 
 
-#: The networks of the paper's tables, and the first example of the public code.
+#: The networks of the paper's tables; the first example of the public code, and where its walk
+#: starts.
 KNOWN: Mapping[str, Model] = MappingProxyType(
     {
         "resnet": Model.known("RR/RRR/RRRRR/RR", (64, 128, 384, 512)),
@@ -296,6 +297,7 @@ KNOWN: Mapping[str, Model] = MappingProxyType(
         "transformer": Model.known("TT/TTT/TTTTT/TT"),
         "coatnet": Model.known("EE/EEE/TTTTT/TT"),
         "example": Model.known("EE/ERR/TTTTT/ER"),
+        "start": Model.known("ER/TTT/TTTTT/TT"),
     }
 )
 
@@ -315,6 +317,9 @@ class UniNASSpace:
     )
     #: The networks of the paper's tables; the space itself has no end.
     sets = ("known",)
+    #: Where a search begins, as the public code's walk, and the paper's budget of parameters.
+    initial = KNOWN["start"]
+    budget = 30_000_000
 
     def dataset(self, name: str) -> Dataset:
         """The task called `name`.
@@ -364,11 +369,12 @@ class UniNASSpace:
         return current.model
 
     def mutate(self, architecture: Model, rng: random.Random) -> Model:
-        """The model after one step of the walk, without limits on its size."""
+        """The model after one step of the walk, within the `budget` if it is so now."""
         from benchmarks.uninas import walk
 
         current = walk.start(architecture)
-        while (made := walk.step(current, rng)) is None:
+        limits = walk.Limits(params_max=max(self.budget, current.params))
+        while (made := walk.step(current, rng, limits)) is None:
             pass
         return made.model
 
@@ -390,6 +396,17 @@ class UniNASSpace:
         """
         counts = self._at(architecture, dataset).counts()
         return Costs(params=counts.params, flops=counts.macs, layers=counts.tensors)
+
+    def limits(self, architecture: Model, dataset: str) -> Mapping[str, float]:
+        """What the limits of a search bound: `costs` at the model's own resolution and classes,
+        so that scoring at a lower one leaves the budget as it is.
+
+        Raises:
+            InputError: The dataset is unknown.
+        """
+        self.dataset(dataset)
+        counts = architecture.counts()
+        return {"flops": counts.macs, "params": counts.params, "layers": counts.tensors}
 
     def network(self, architecture: Model, dataset: str) -> Network:
         """The model's network; weights as the public code draws them.
