@@ -107,9 +107,18 @@ def scalar_jacobian(
         directions = (8 if forwards else 1) if inputs.device.type == "cpu" else 16
     if inputs.dim() == 4:  # 1.6x on a CPU here, most of it in pooling
         inputs = inputs.contiguous(memory_format=torch.channels_last)
+    found = None
     with _frozen(network), _folded_batch_norms(network) as fold, torch.enable_grad():
         arguments = network, inputs.detach(), wanted, fold, len(names), directions
-        found = _forward_passes(*arguments) if forwards else _backward_passes(*arguments)
+        if not forwards:
+            found = _backward_passes(*arguments)
+        else:
+            try:
+                found = _forward_passes(*arguments)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError:  # torch.func goes forwards through most layers, not all
+                found = None
     return _by_reference(network, inputs, names) if found is None else found
 
 
