@@ -138,8 +138,14 @@ def resolve(
         epochs: Training epochs.
 
     Raises:
-        InputError: The source is unknown, absent, damaged, or holds nothing for the protocol.
+        InputError: The benchmark has no accuracies; the source is unknown, absent, damaged, or
+            holds nothing for the protocol.
     """
+    if not benchmark.truths:
+        raise InputError(
+            f"{benchmark.name} has no accuracies to compare with: its networks were not trained; "
+            "harness score and harness export take it"
+        )
     split = split or benchmark.space.dataset(dataset).split
     by_name = {truth.name: truth for truth in benchmark.truths}
     if name == "auto":

@@ -218,14 +218,16 @@ class TruthSource:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A space with accuracies.
+    """A space, with accuracies where its architectures were trained.
+
+    A space without truths can be scored and searched, not evaluated.
 
     Attributes:
         name: "nasbench201" ...
         space: Its architectures.
         truths: Sources of ground truth, the best first.
         import_official: Streams an official file into a `Table`; the callback takes
-            (done, total) in units of the reader's choice.
+            (done, total) in units of the reader's choice. None: there is no such file.
         keep: Writes an imported table to the given path, or where `truths` finds it.
         ndcg_top: (P, n): the published nDCG looks at the best P of n architectures.
         fetches: Names in `sources.toml` that `harness data fetch` downloads for it.
@@ -234,10 +236,10 @@ class Benchmark:
 
     name: str
     space: SearchSpace
-    truths: Sequence[TruthSource]
-    import_official: Callable[[Path, Callable[[int, int], None]], Table]
-    keep: Callable[[Table, Path | None], Path]
-    ndcg_top: tuple[int, int]
+    truths: Sequence[TruthSource] = ()
+    import_official: Callable[[Path, Callable[[int, int], None]], Table] | None = None
+    keep: Callable[[Table, Path | None], Path] | None = None
+    ndcg_top: tuple[int, int] = (1000, 9445)
     fetches: Sequence[str] = ()
     published: Callable[[], Published] | None = None
 

@@ -266,7 +266,8 @@ def list_benchmarks() -> None:
         space = benchmark.space
         sets = ", ".join(f"{s} ({len(space.architectures(s)):,})" for s in space.sets)
         here = [truth.name for truth in benchmark.truths if truth.find() is not None]
-        rows.append([name, ", ".join(space.datasets), sets, ", ".join(here) or "none"])
+        truth = ", ".join(here) or "none" if benchmark.truths else "a space without accuracies"
+        rows.append([name, ", ".join(space.datasets), sets, truth])
     show_table("Benchmarks", rows, text_columns=4)
 
 

@@ -43,6 +43,8 @@ def fetch(
     """Download pinned files into the cache; the hash is checked."""
     benchmarks = {name: BENCHMARKS[name].fetches for name in BENCHMARKS}
     for name in names:
+        if benchmarks.get(name) == ():
+            console.print(f"{name}: nothing to fetch")
         for source in benchmarks.get(name, (name,)):
             path = data.fetch(source, progress=console.is_terminal)
             console.print(f"{source}: {path}", soft_wrap=True)
@@ -60,6 +62,8 @@ def import_command(
     from harness.progress import Meter
 
     chosen = BENCHMARKS[benchmark]
+    if chosen.import_official is None or chosen.keep is None:
+        raise InputError(f"{chosen.name} has no official accuracies, so there is nothing to import")
     with Meter(console, "reading") as meter:
         started = False
 
@@ -88,6 +92,9 @@ def info() -> None:
     from benchmarks.inputs import IMAGE_SETS
 
     for name in BENCHMARKS:
+        if not BENCHMARKS[name].truths:
+            console.print(f"{name}: a space without accuracies\n")
+            continue
         rows = [["truth", "where", "architectures", "dataset: splits @ epochs (trainings)"]]
         for truth in BENCHMARKS[name].truths:
             path = truth.find()

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from benchmarks.nasbench101 import enumeration as nasbench101
+
 # Times depend on the machine; no example fails for being slow.
 settings.register_profile("harness", deadline=None)
 settings.load_profile("harness")
@@ -32,3 +34,16 @@ def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     if "real_data" not in request.fixturenames:
         monkeypatch.delenv("HARNESS_DATA", raising=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def enumerated() -> nasbench101.Enumeration:
+    """All NAS-Bench-101 cells, enumerated anew (half a minute)."""
+    return nasbench101.enumerate_cells()
+
+
+@pytest.fixture
+def nasbench101_cells(enumerated: nasbench101.Enumeration, cache: Path) -> nasbench101.Enumeration:
+    """All NAS-Bench-101 cells, in the cache too, where worker processes find them."""
+    nasbench101.write(enumerated, cache / nasbench101.FILE)
+    return enumerated

@@ -34,7 +34,7 @@ from benchmarks.nasbench101.space import (
 )
 
 SIZE = 423_624
-_FILE = "nasbench101-cells.parquet"
+FILE = "nasbench101-cells.parquet"
 
 
 class Enumeration(Sequence[Cell]):
@@ -112,7 +112,7 @@ def _bit(i: int, j: int) -> int:
 @functools.cache
 def enumeration() -> Enumeration:
     """All cells: from the cache, or enumerated and put there (a minute, once)."""
-    path = data.cache_folder() / _FILE
+    path = data.cache_folder() / FILE
     if path.is_file():
         return read(path)
     made = enumerate_cells()

@@ -74,15 +74,16 @@ class Network(nn.Module):
     Args:
         cell: The cell that all nine cell blocks repeat.
         classes: Number of logits.
+        width: Channels of the stem and the first stack; the later ones have 2 and 4 times as many.
     """
 
-    def __init__(self, cell: Cell, classes: int) -> None:
+    def __init__(self, cell: Cell, classes: int, width: int = STEM_CHANNELS) -> None:
         super().__init__()
-        self.stem = _conv_bn_relu(3, STEM_CHANNELS, 3)
+        self.stem = _conv_bn_relu(3, width, 3)
         self.cells = nn.ModuleList()
-        c_in = c_out = STEM_CHANNELS
+        c_in = c_out = width
         for stack in range(STACKS):
-            c_out = STEM_CHANNELS << stack
+            c_out = width << stack
             for _ in range(CELLS_PER_STACK):
                 self.cells.append(CellBlock(cell, c_in, c_out))
                 c_in = c_out

@@ -132,9 +132,7 @@ def module_hash(matrix: Matrix, ops: Sequence[str]) -> str:
     size = range(len(matrix))
     successors = [[j for j in size if matrix[i][j]] for i in size]
     predecessors = [[i for i in size if matrix[i][j]] for j in size]
-    hashes = [
-        _vertex_hash(len(successors[v]), len(predecessors[v]), _LABELS[ops[v]]) for v in size
-    ]
+    hashes = [_vertex_hash(len(successors[v]), len(predecessors[v]), _LABELS[ops[v]]) for v in size]
     for _ in size:
         hashes = [
             _md5(
@@ -263,7 +261,7 @@ class NASBench101Space:
             )
         return enumeration().cell(text)
 
-    def index(self, architecture: Cell) -> None:  # noqa: ARG002
+    def index(self, architecture: Cell) -> None:
         """None: the benchmark numbers no cells."""
         return
 

@@ -189,3 +189,12 @@ def test_unknown_dataset() -> None:
 def test_values_are_numbers() -> None:
     truth = _table().accuracies("cifar10", "ori-test", 200)
     assert truth.values.dtype == np.float64
+
+
+def test_a_space_without_accuracies_says_so() -> None:
+    untrained = dataclasses.replace(
+        BENCHMARKS["nasbench201"], name="toy", truths=(), import_official=None, keep=None
+    )
+    for name in ("auto", "official"):
+        with pytest.raises(InputError, match=r"toy has no accuracies .* not trained"):
+            resolve(untrained, name, "cifar10")

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from torch import nn
 
+from benchmarks import BENCHMARKS
 from benchmarks.nasbench201.space import official_order
-from benchmarks.types import Batch
+from benchmarks.types import Batch, Benchmark
 from harness import plugins
 from harness.aggregates import AGGREGATES, Aggregate
 from harness.cli import main
@@ -390,3 +391,26 @@ def test_damaged_and_hostile_truth(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "not plain data" in said
     assert "096897.pth" in said
     assert not marker.exists()
+
+
+def test_a_space_without_accuracies(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = BENCHMARKS["nasbench201"].space
+    list(BENCHMARKS)  # the real ones register themselves on first use
+    monkeypatch.setattr(BENCHMARKS, "_entries", dict(BENCHMARKS._entries))
+    BENCHMARKS.add("untrained", Benchmark("untrained", space))
+    common = ("--benchmark", "untrained")
+    assert "untrained has no accuracies" in refused(capsys, "eval", "params", *common)
+    assert "no published figures" in refused(capsys, "tables", *common)
+    assert "untrained has no accuracies" in refused(capsys, "data", "agreement", *common)
+    assert "nothing to import" in refused(capsys, "data", "import", "untrained", "file")
+    assert run("data", "fetch", "untrained") == 0
+    assert run("data", "info") == 0
+    assert run("list", "benchmarks") == 0
+    said = capsys.readouterr().out
+    assert "untrained: a space without accuracies" in said
+    (listed,) = [line for line in said.splitlines() if line.count("untrained") and "│" in line]
+    assert "a space without accuracies" in listed
+    sample = ("--sample", 3, "--device", "cpu", "--workers", 1)
+    assert run("score", "params", *common, *sample) == 0

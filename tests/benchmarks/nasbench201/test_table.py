@@ -268,7 +268,7 @@ def test_failing_import_leaves_nothing(tmp_path: Path, cache: Path) -> None:
     folder = official.write_simple(official.synthetic_cells(), tmp_path / "simple")
     (folder / "000284.pickle.pbz2").write_bytes(b"BZh9")
     with pytest.raises(InputError, match=r"000284\.pickle\.pbz2"):
-        BENCHMARK.keep(BENCHMARK.import_official(folder, lambda done, total: None), None)
+        table.keep(table.import_official(folder))
     assert list(cache.iterdir()) == []
 
 
