@@ -31,6 +31,7 @@ DEPTHS = (2, 3, 5, 2)
 WIDTHS = (96, 192, 384, 768)
 STEM = (32, 64)
 
+_ID = re.compile(r"\d+-\d+:")
 _BLOCKS = re.compile(r"[A-Z]|\{[^{}]*\}")
 
 
@@ -302,6 +303,29 @@ KNOWN: Mapping[str, Model] = MappingProxyType(
 )
 
 
+_DATASET = re.compile(r"imagenet(?:-(\d{1,4}))?(?:-(\d{1,5}))?")
+_DATASETS = (
+    "use imagenet (224 px, 1000 classes) or imagenet-RESOLUTION[-CLASSES], such as imagenet-64 or "
+    "imagenet-64-10, the resolution even and at least 32"
+)
+
+
+@functools.cache
+def _dataset(name: str) -> Dataset:
+    found = _DATASET.fullmatch(name)
+    if found is None:
+        raise InputError(f"unknown UniNAS dataset {name!r}; {_DATASETS}")
+    resolution, classes = int(found[1] or 224), int(found[2] or 1000)
+    if resolution % 2 or resolution < 32 or classes < 2:
+        raise InputError(f"there is no UniNAS dataset {name!r}; {_DATASETS}")
+    own = "imagenet"
+    if (resolution, classes) != (224, 1000):
+        own += f"-{resolution}" + (f"-{classes}" if classes != 1000 else "")
+    if name != own:  # one name a dataset: it is part of the key of scores
+        raise InputError(f"the UniNAS dataset {name!r} is called {own!r}")
+    return Dataset(name, classes, resolution, images=(), split="val")
+
+
 class UniNASSpace:
     """UniNAS as a `benchmarks.types.SearchSpace`.
 
@@ -309,11 +333,9 @@ class UniNASSpace:
     whatever its file says of them.
     """
 
+    #: Any other resolution and number of classes is a dataset too: see `dataset`.
     datasets: Mapping[str, Dataset] = MappingProxyType(
-        {
-            name: Dataset(name, 1000, side, images=(), split="val")
-            for name, side in (("imagenet", 224), ("imagenet-112", 112), ("imagenet-64", 64))
-        }
+        {name: _dataset(name) for name in ("imagenet", "imagenet-112", "imagenet-64")}
     )
     #: The networks of the paper's tables; the space itself has no end.
     sets = ("known",)
@@ -322,15 +344,12 @@ class UniNASSpace:
     budget = 30_000_000
 
     def dataset(self, name: str) -> Dataset:
-        """The task called `name`.
+        """The task called `name`: "imagenet", or "imagenet-RESOLUTION[-CLASSES]".
 
         Raises:
-            InputError: The dataset is unknown.
+            InputError: The name is of neither form, or another name is that task's.
         """
-        if name not in self.datasets:
-            known = ", ".join(self.datasets)
-            raise InputError(f"unknown UniNAS dataset {name!r}; known: {known}")
-        return self.datasets[name]
+        return _dataset(name)
 
     def architectures(self, name: str) -> Sequence[Model]:
         """Models of the set `name`.
@@ -342,6 +361,11 @@ class UniNASSpace:
             raise InputError(f"unknown UniNAS set {name!r}; known: {', '.join(self.sets)}")
         return tuple(KNOWN.values())
 
+    def recognises(self, given: str) -> bool:
+        """Whether a text is meant to be a model, well formed or not."""
+        given = given.strip()
+        return given in KNOWN or given.startswith("{") or _ID.match(given) is not None
+
     def parse(self, given: str) -> Model:
         """The model that an id, the name of a known network or the content of a file gives.
 
@@ -350,7 +374,8 @@ class UniNASSpace:
         """
         from benchmarks.uninas import files
 
-        if given.lstrip().startswith("{"):
+        given = given.strip()
+        if given.startswith("{"):
             return files.parse(given)
         return KNOWN[given] if given in KNOWN else Model.parse(given)
 
@@ -389,7 +414,7 @@ class UniNASSpace:
 
         Parameters are all of them, as in the paper's tables, with the few that no gradient
         reaches; the products within attention count as multiply-accumulates. FLOPs in the
-        convention of the paper: `figures`.
+        convention of the space: `figures`.
 
         Raises:
             InputError: The dataset is unknown, or the model does not fit its resolution.
@@ -408,6 +433,20 @@ class UniNASSpace:
         counts = architecture.counts()
         return {"flops": counts.macs, "params": counts.params, "layers": counts.tensors}
 
+    def figures(self, architecture: Model, dataset: str) -> Mapping[str, int]:
+        """More than `costs` says.
+
+        Returns:
+            trainable_params, without those that no gradient reaches; flops_uninas, in the
+            convention of the space and the paper's tables: two for a multiply-accumulate, and
+            elementwise operations of nodes.
+
+        Raises:
+            InputError: As `costs`.
+        """
+        counts = self._at(architecture, dataset).counts()
+        return {"trainable_params": counts.trainable, "flops_uninas": counts.flops}
+
     def network(self, architecture: Model, dataset: str) -> Network:
         """The model's network; weights as the public code draws them.
 
@@ -423,21 +462,3 @@ class UniNASSpace:
         if (model.img_size, model.classes) == (task.resolution, task.classes):
             return model
         return replace(model, img_size=task.resolution, classes=task.classes).checked()
-
-
-def figures(model: Model) -> dict[str, int]:
-    """What the paper's tables say of a model, at its own resolution and classes.
-
-    Returns:
-        params; trainable_params, without those that no gradient reaches; flops, multiply-
-        accumulates; flops_uninas, in the convention of the space: two for each of these, and
-        elementwise operations of nodes; layers, the parameter tensors that a gradient reaches.
-    """
-    counts = model.counts()
-    return {
-        "params": counts.params,
-        "trainable_params": counts.trainable,
-        "flops": counts.macs,
-        "flops_uninas": counts.flops,
-        "layers": counts.tensors,
-    }

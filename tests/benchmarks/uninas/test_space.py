@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from benchmarks.errors import InputError
 from benchmarks.uninas import walk
-from benchmarks.uninas.space import KNOWN, Model, UniNASSpace, figures, known_block
+from benchmarks.uninas.space import KNOWN, Model, UniNASSpace, known_block
 from tests.benchmarks.uninas.models import small, walks
 
 SPACE = UniNASSpace()
@@ -34,7 +34,8 @@ def test_known_networks_have_their_published_sizes(name: str) -> None:
     assert counts.flops == pytest.approx(flops, rel=1e-3)
     costs = SPACE.costs(KNOWN[name], "imagenet")
     assert (costs.params, costs.flops, costs.layers) == (params, counts.macs, counts.tensors)
-    assert figures(KNOWN[name])["flops_uninas"] == counts.flops
+    figures = SPACE.figures(KNOWN[name], "imagenet")
+    assert figures == {"trainable_params": trainable, "flops_uninas": counts.flops}
 
 
 def test_limits_are_those_of_the_models_own_resolution() -> None:
@@ -113,3 +114,18 @@ def test_mutants_keep_the_budget() -> None:
     for _ in range(100):
         model = SPACE.mutate(model, rng)
     assert model.counts().params <= SPACE.budget
+
+
+def test_datasets() -> None:
+    task = SPACE.dataset("imagenet-64-10")
+    assert (task.resolution, task.classes) == (64, 10)
+    for name in ("imagenet-31", "imagenet-30", "imagenet-64-1", "imagenet-224", "cifar10"):
+        with pytest.raises(InputError, match="UniNAS dataset"):
+            SPACE.dataset(name)
+
+
+def test_models_are_recognised() -> None:
+    for text in ("coatnet", '{"model_str": 3}', "32-64:nonsense", KNOWN["resnet"].id):
+        assert SPACE.recognises(text)
+    for text in ("13714", "|none~0|", "SuperConvK3BNRELU(3,32,2,1)", "a" * 32):
+        assert not SPACE.recognises(text)
