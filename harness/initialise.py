@@ -46,10 +46,10 @@ def initialise(network: nn.Module, scheme: str, seed: int) -> None:
                     module.bias.zero_()
             elif isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.reset_parameters()
-            elif module._parameters and hasattr(module, "reset_parameters"):
+            elif module._parameters and callable(reset := getattr(module, "reset_parameters", None)):
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-                    module.reset_parameters()
+                    reset()
 
 
 def weight_seed(benchmark: str, dataset: str, arch: str, seed: int, proxy: Proxy) -> int:

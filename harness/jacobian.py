@@ -286,19 +286,20 @@ def _forward_passes(
     folded: dict[nn.Module, nn.Module] = {bn: conv for conv, bn in fold.pairs.items()}
     # Scalars in the order in which their layers are called: those of one pass are neighbours,
     # and what comes before the first of them is computed without any perturbation.
-    users: list[nn.Module] = []
-    handles = [
-        module.register_forward_pre_hook(lambda module, _: users.append(module))
-        for module in {folded.get(layer, layer) for layer in wanted}
-    ]
+    order: dict[nn.Module, int] = {}
+
+    def note(module: nn.Module, read: tuple[Tensor, ...]) -> None:
+        order.setdefault(module, len(order))
+
+    users = {folded.get(layer, layer) for layer in wanted}
+    handles = [module.register_forward_pre_hook(note) for module in users]
     try:
         with torch.no_grad():
             logits = network(inputs)
     finally:
         for handle in handles:
             handle.remove()
-    order = {module: position for position, module in reversed(list(enumerate(users)))}
-    if any(folded.get(layer, layer) not in order for layer in wanted):
+    if len(order) < len(users):
         return None
     if any(fold.calls[conv] != fold.calls[bn] for conv, bn in fold.pairs.items()):
         return None

@@ -107,7 +107,7 @@ def _block_json(block: Block, shape: n.Shape) -> dict[str, Any]:
 # ------------------------------------------------------------------ reading
 
 
-class _Wrong(ValueError):
+class _PlaceError(ValueError):
     """Something in a file, with the place in it."""
 
     def __init__(self, place: str, reason: str) -> None:
@@ -121,37 +121,37 @@ def _json(content: Any, place: str) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _Wrong(place, f"no valid JSON ({error})") from error
+        raise _PlaceError(place, f"no valid JSON ({error})") from error
 
 
 def _model(data: Any) -> Model:
     if not isinstance(data, dict):
-        raise _Wrong("", f"expected an object with the fields {', '.join(_FIELDS)}")
+        raise _PlaceError("", f"expected an object with the fields {', '.join(_FIELDS)}")
     unknown = [field for field in data if field not in _FIELDS]
     if unknown:
-        raise _Wrong("", f"unknown field {unknown[0]!r}; known: {', '.join(_FIELDS)}")
+        raise _PlaceError("", f"unknown field {unknown[0]!r}; known: {', '.join(_FIELDS)}")
     if "model_str" not in data:
-        raise _Wrong("", "the field model_str is missing")
+        raise _PlaceError("", "the field model_str is missing")
     widths = _integers(data, "embed_dim", WIDTHS)
     depths = _integers(data, "depths", DEPTHS)
     given = data.get("stem_width", STEM)
     stem = (given, given) if isinstance(given, int) else _integers(data, "stem_width", STEM)
     if len(stem) != 2:
-        raise _Wrong("stem_width", f"two widths expected, not {len(stem)}")
+        raise _PlaceError("stem_width", f"two widths expected, not {len(stem)}")
     drop_rate = data.get("drop_rate", 0.0)
     if isinstance(drop_rate, bool) or not isinstance(drop_rate, int | float):
-        raise _Wrong("drop_rate", f"{drop_rate!r} is no number")
+        raise _PlaceError("drop_rate", f"{drop_rate!r} is no number")
     stages = _json(data["model_str"], "model_str")
     if not isinstance(stages, list) or not all(isinstance(stage, list) for stage in stages):
-        raise _Wrong("model_str", "expected a list of stages, each a list of blocks")
+        raise _PlaceError("model_str", "expected a list of stages, each a list of blocks")
     if not len(stages) == len(widths) == len(depths):
-        raise _Wrong(
+        raise _PlaceError(
             "model_str",
-            f"{len(stages)} stages, but embed_dim has {len(widths)} and depths {len(depths)} numbers",
+            f"{len(stages)} stages, but embed_dim has {len(widths)} numbers and depths {len(depths)}",
         )
     for number, (stage, depth) in enumerate(zip(stages, depths, strict=True)):
         if len(stage) != depth:
-            raise _Wrong(f"stage {number}", f"{len(stage)} blocks, but depths says {depth}")
+            raise _PlaceError(f"stage {number}", f"{len(stage)} blocks, but depths says {depth}")
     # Sizes first, with blocks that always fit: shapes are compared while nodes are read.
     frame = Model(
         tuple((Block((), ()),) * depth for depth in depths),
@@ -178,14 +178,14 @@ def _integer(value: Any, place: str) -> int:
     if isinstance(value, list) and len(value) == 2 and value[0] == value[1]:
         value = value[0]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1_000_000:
-        raise _Wrong(place, f"{value!r} is no positive whole number")
+        raise _PlaceError(place, f"{value!r} is no positive whole number")
     return value
 
 
 def _integers(data: Mapping[str, Any], field: str, default: tuple[int, ...]) -> tuple[int, ...]:
     values = data.get(field, default)
     if not isinstance(values, list | tuple) or not values:
-        raise _Wrong(field, "expected a list of whole numbers")
+        raise _PlaceError(field, "expected a list of whole numbers")
     return tuple(_integer(value, field) for value in values)
 
 
@@ -194,11 +194,11 @@ def _block(data: Any, shape: n.Shape, place: str) -> Block:
         try:
             return known_block(data, shape[0])
         except InputError as error:
-            raise _Wrong(place, str(error)) from error
+            raise _PlaceError(place, str(error)) from error
     data = _json(data, place)
     halves = ("subblock1", "subblock2")
     if not isinstance(data, dict) or set(data) != set(halves):
-        raise _Wrong(place, 'expected "R", "E", "T" or an object with subblock1 and subblock2')
+        raise _PlaceError(place, 'expected "R", "E", "T" or an object with subblock1 and subblock2')
     return Block(*(_sequence(data[half], shape, f"{place}, {half}") for half in halves))
 
 
@@ -215,7 +215,7 @@ def _sequence(
         depth: How deep it is nested.
     """
     if depth > _DEEPEST:
-        raise _Wrong(place, f"nodes nested deeper than {_DEEPEST}")
+        raise _PlaceError(place, f"nodes nested deeper than {_DEEPEST}")
     data = _json(data, place)
     name, params = _class(data, place)
     if name != "SequentialModule":
@@ -223,7 +223,7 @@ def _sequence(
     _compare(data, shape, place)
     modules = params.get("modules", [])
     if not isinstance(modules, list):
-        raise _Wrong(place, "modules must be a list of nodes")
+        raise _PlaceError(place, "modules must be a list of nodes")
     return _nodes(modules, shape, place, outside, depth)
 
 
@@ -249,10 +249,10 @@ def _nodes(
 
 def _class(data: Any, place: str) -> tuple[str, Mapping[str, Any]]:
     if not isinstance(data, dict) or not isinstance(data.get("class"), str):
-        raise _Wrong(place, f"expected a node with a class, not {str(data)[:60]!r}")
+        raise _PlaceError(place, f"expected a node with a class, not {str(data)[:60]!r}")
     params = data.get("params", {})
     if not isinstance(params, dict):
-        raise _Wrong(place, "params must be an object")
+        raise _PlaceError(place, "params must be an object")
     return data["class"], params
 
 
@@ -261,12 +261,12 @@ def _compare(
 ) -> None:
     declared = data.get("shape")
     if declared is not None and declared not in ([*map(list, (shape, *others))]):
-        raise _Wrong(place, f"declares the shape {declared}, but it stands at {list(shape)}")
+        raise _PlaceError(place, f"declares the shape {declared}, but it stands at {list(shape)}")
 
 
 def _node(name: str, params: Mapping[str, Any], shape: n.Shape, place: str, depth: int) -> n.Node:
     if name not in n.NODES:
-        raise _Wrong(place, f"unknown node; known: {', '.join(n.NODES)}")
+        raise _PlaceError(place, f"unknown node; known: {', '.join(n.NODES)}")
     kind = n.NODES[name]
 
     def keep(field: str, value: Any) -> tuple[n.Sequence, ...]:
@@ -296,7 +296,7 @@ def _node(name: str, params: Mapping[str, Any], shape: n.Shape, place: str, dept
             )
 
         return kind.from_params(params, read)
-    except _Wrong:
+    except _PlaceError:
         raise
     except ValueError as error:
-        raise _Wrong(place, str(error)) from error
+        raise _PlaceError(place, str(error)) from error

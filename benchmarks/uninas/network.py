@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from benchmarks.uninas import nodes as n
 from benchmarks.uninas.space import Block, Model, Place
@@ -124,7 +124,7 @@ class PixelBatchNorm(nn.BatchNorm2d):
         if not self.training or input.numel() > input.shape[1]:
             return super().forward(input)
         mean, variance = self.running_mean, self.running_var
-        return F.batch_norm(input, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
+        return functional.batch_norm(input, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
 
 
 class Zero(nn.Module):
@@ -274,7 +274,9 @@ class ForkMerge(nn.Module):
             x = self.expand(x)
         given = x.chunk(self.pieces, 1) if self.pieces > 1 else (x,) * len(self.branches)
         # Of chunk/matmul the last branch stands on the map, and has no piece.
-        made = [branch(piece) for branch, piece in zip(self.branches, given, strict=False)]
+        made: list[Tensor] = [
+            branch(piece) for branch, piece in zip(self.branches, given, strict=False)
+        ]
         match self.merge:
             case "add":
                 return sum(made[1:], start=made[0])
@@ -303,7 +305,7 @@ class ForkMergeAttention(nn.Module):
         pieces = self.qkv(x).chunk(len(self.branches), 1)
         made = [branch(piece) for branch, piece in zip(self.branches, pieces, strict=True)]
         heads = [
-            post(_attend(*made[3 * i : 3 * i + 3], over))
+            post(_attend(made[3 * i], made[3 * i + 1], made[3 * i + 2], over))
             for i, (over, post) in enumerate(
                 zip(self.connections, self.post_branches, strict=True)
             )

@@ -819,7 +819,7 @@ class ForkMergeAttention(Node):
         written = sequences_json(self.sequences, self.inner(shape))
         piece = list(self.inner(shape)[0])
         h = self.heads
-        product = [
+        product: list[list[dict[str, Any]]] = [
             [{"class": name, "shape": piece, "params": {}}] * h
             for name in ("MatmulLeft", "MatmulRight")
         ]

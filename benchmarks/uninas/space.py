@@ -11,7 +11,6 @@ This module knows no network and loads without torch.
 from __future__ import annotations
 
 import functools
-import math
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence

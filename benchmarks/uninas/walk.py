@@ -77,7 +77,7 @@ class Step:
     edits: tuple[str, ...] = ()
 
 
-def start(model: Model, limits: Limits = Limits()) -> Step:  # noqa: B008 - a frozen value
+def start(model: Model, limits: Limits = Limits()) -> Step:
     """The first step of a walk.
 
     Raises:
@@ -93,7 +93,7 @@ def start(model: Model, limits: Limits = Limits()) -> Step:  # noqa: B008 - a fr
 def step(
     before: Step,
     rng: random.Random,
-    limits: Limits = Limits(),  # noqa: B008 - a frozen value
+    limits: Limits = Limits(),
     *,
     edits: int = 1,
     patience: int = 5,

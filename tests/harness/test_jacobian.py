@@ -332,7 +332,7 @@ def test_scalar_parameters_are_the_first_in_order() -> None:
 @pytest.mark.parametrize("directions", [1, 4, None])
 def test_equals_reference_forwards(directions: int | None) -> None:
     # Fewer scalars than backward passes: the other way. It needs a rule for no layer.
-    network = nn.Sequential(
+    layers = nn.Sequential(
         nn.Sequential(nn.Conv2d(3, 6, 3, stride=2), nn.BatchNorm2d(6), nn.GELU()),
         nn.PReLU(),
         nn.Conv2d(6, 40, 3, padding=1, padding_mode="circular"),
@@ -342,7 +342,7 @@ def test_equals_reference_forwards(directions: int | None) -> None:
         nn.LayerNorm(30),
         nn.Linear(30, 50),
     )
-    network, inputs = randomised(network), noise(3)
+    network, inputs = randomised(layers), noise(3)
     names = scalar_parameters(network)
     assert len(names) < 30
     before = state_of(network)

@@ -56,7 +56,7 @@ def test_round_trip(steps: list[walk.Step]) -> None:
 
 
 def test_written_and_read_back_is_the_same_function(tmp_path: Path) -> None:
-    model = small("{dropout,expand[2,kaiming_normal_mlp](bn)|relpos}T/E:drop=0.25".split(":")[0])
+    model = small("{dropout,expand[2,kaiming_normal_mlp](bn)|relpos}T/E")
     model = Model.parse(f"{model.id}:drop=0.25")
     files.write(model, tmp_path / "model.json")
     again = files.read(tmp_path / "model.json")
@@ -127,7 +127,7 @@ FIRST = "model_str.0.0.subblock1.params.modules.0"
         ("model_str", [["E"]], "1 stages, but embed_dim has 2"),
         ("model_str", "[", "no valid JSON"),
         ("model_str", None, "model_str is missing"),
-        ("depths", [1], "depths 1 numbers"),
+        ("depths", [1], "2 numbers and depths 1"),
         ("embed_dim", [96, 0], "0 is no positive whole number"),
         ("img_size", 15, "img_size 15 must be even"),
         ("img_size", [224, 112], "no positive whole number"),

@@ -28,7 +28,8 @@ def test_known_networks_train_a_step(name: str) -> None:
     assert norm > 0
     with torch.no_grad():
         for p in live:
-            p -= 1e-3 * p.grad  # type: ignore[operator]
+            assert p.grad is not None
+            p.sub_(p.grad, alpha=1e-3)
     assert learn(network, inputs) < before
 
 
@@ -55,7 +56,8 @@ def test_a_block_computes_its_formula(c_in: int) -> None:
     normed = centred / (centred.square().mean(1, keepdim=True) + 1e-6).sqrt()
     down = nn.functional.avg_pool2d(normed, 2)
     if c_in != 96:
-        mean, down = block.shortcut[1](mean), block.norm1[1][1](down)
+        mean = block.get_submodule("shortcut.1")(mean)
+        down = block.get_submodule("norm1.1.1")(down)
     expected = mean + block.sub1(down)  # the second subblock is zero
     torch.testing.assert_close(block(x), expected)
     names = [name.partition(".")[0] for name, _ in block.named_parameters()]
@@ -81,19 +83,20 @@ def test_one_image_at_one_pixel_is_normalised_by_running_statistics() -> None:
 
 def test_weights_are_drawn_as_published() -> None:
     network = built(KNOWN["coatnet"])
-    block = network.blocks[5].sub1[0]
-    assert isinstance(block.qkv.weight, nn.Parameter)
+    drawn = {name: p.detach() for name, p in network.named_parameters()}
+    qkv = "blocks.5.sub1.0.qkv"
     bound = (6 / (384 + 3 * 384)) ** 0.5
-    assert float(block.qkv.weight.detach().abs().max()) == pytest.approx(bound, rel=1e-3)
-    assert not block.qkv.bias.any()
-    table = block.connections[0][0].table.detach()
+    assert float(drawn[f"{qkv}.weight"].abs().max()) == pytest.approx(bound, rel=1e-3)
+    assert not drawn[f"{qkv}.bias"].any()
+    table = drawn["blocks.5.sub1.0.connections.0.0.table"]
     assert float(table.std()) == pytest.approx(0.02, rel=0.1)
-    mlp = network.blocks[5].sub2[0]
-    assert float(mlp[0].weight.std()) == pytest.approx((2 / (4 * 384)) ** 0.5, rel=0.02)
-    assert float(mlp[0].bias.std()) == pytest.approx(1e-6, rel=0.1)
-    depthwise = network.blocks[0].sub1[0][3]
-    assert depthwise.bias is None
-    assert float(depthwise.weight.std()) == pytest.approx((2 / (384 * 25)) ** 0.5, rel=0.05)
+    mlp = "blocks.5.sub2.0.0"
+    assert float(drawn[f"{mlp}.weight"].std()) == pytest.approx((2 / (4 * 384)) ** 0.5, rel=0.02)
+    assert float(drawn[f"{mlp}.bias"].std()) == pytest.approx(1e-6, rel=0.1)
+    depthwise = "blocks.0.sub1.0.3"
+    assert f"{depthwise}.bias" not in drawn
+    expected = (2 / (384 * 25)) ** 0.5
+    assert float(drawn[f"{depthwise}.weight"].std()) == pytest.approx(expected, rel=0.05)
 
 
 def test_drop_path_leaves_out_subblocks_of_single_images() -> None:
@@ -104,6 +107,7 @@ def test_drop_path_leaves_out_subblocks_of_single_images() -> None:
     inputs = images(model)
     assert network.eval()(inputs).equal(network(inputs))
     block = network.blocks[2].train()
+    assert isinstance(block, BlockModule)
     x = torch.randn(64, 96, 4, 4)
     kept = block._kept(torch.ones_like(x)).flatten(1)
     assert set(kept.unique().tolist()) == {0.0, 2.0}
