@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -46,10 +47,11 @@ def initialise(network: nn.Module, scheme: str, seed: int) -> None:
                     module.bias.zero_()
             elif isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.reset_parameters()
-            elif module._parameters and callable(reset := getattr(module, "reset_parameters", None)):
+            elif module._parameters and hasattr(module, "reset_parameters"):
+                again: Callable[[], None] = getattr(module, "reset_parameters")  # noqa: B009
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-                    reset()
+                    again()
 
 
 def weight_seed(benchmark: str, dataset: str, arch: str, seed: int, proxy: Proxy) -> int:

@@ -303,9 +303,13 @@ def _forward_passes(
         return None
     if any(fold.calls[conv] != fold.calls[bn] for conv, bn in fold.pairs.items()):
         return None
+
+    def position(layer: nn.Module) -> int:
+        return order[folded.get(layer, layer)]
+
     scalars = [
         (layer, attribute, column)
-        for layer in sorted(wanted, key=lambda layer: order[folded.get(layer, layer)])
+        for layer in sorted(wanted, key=position)
         for attribute, column in wanted[layer].items()
     ]
     # Samples do not mix: a few at a time keep the perturbed maps small.

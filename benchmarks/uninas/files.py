@@ -145,10 +145,8 @@ def _model(data: Any) -> Model:
     if not isinstance(stages, list) or not all(isinstance(stage, list) for stage in stages):
         raise _PlaceError("model_str", "expected a list of stages, each a list of blocks")
     if not len(stages) == len(widths) == len(depths):
-        raise _PlaceError(
-            "model_str",
-            f"{len(stages)} stages, but embed_dim has {len(widths)} numbers and depths {len(depths)}",
-        )
+        numbers = f"embed_dim has {len(widths)} numbers and depths {len(depths)}"
+        raise _PlaceError("model_str", f"{len(stages)} stages, but {numbers}")
     for number, (stage, depth) in enumerate(zip(stages, depths, strict=True)):
         if len(stage) != depth:
             raise _PlaceError(f"stage {number}", f"{len(stage)} blocks, but depths says {depth}")

@@ -124,7 +124,9 @@ class PixelBatchNorm(nn.BatchNorm2d):
         if not self.training or input.numel() > input.shape[1]:
             return super().forward(input)
         mean, variance = self.running_mean, self.running_var
-        return functional.batch_norm(input, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
+        return functional.batch_norm(
+            input, mean, variance, self.weight, self.bias, False, 0.0, self.eps
+        )
 
 
 class Zero(nn.Module):
@@ -223,9 +225,7 @@ def _without_weights(node: n.Node, shape: n.Shape, live: bool) -> nn.Module:
 
 
 @module(n.ExpandAndReduce, n.ReduceAndExpand)
-def _resizing(
-    node: n.ExpandAndReduce | n.ReduceAndExpand, shape: n.Shape, live: bool
-) -> nn.Module:
+def _resizing(node: n.ExpandAndReduce | n.ReduceAndExpand, shape: n.Shape, live: bool) -> nn.Module:
     c, ((inside, *_),) = shape[0], node.inner(shape)
     first = n.first_live(node, live)
     return nn.Sequential(
@@ -253,7 +253,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, over: nn.Module) -> Tensor:
     q, k, values = q.flatten(2), k.flatten(2), v.flatten(2)
     products = (q.transpose(1, 2) @ k)[:, None] / math.sqrt(q.shape[1])
     between: Tensor = over(products)
-    return (values @ between[:, 0].transpose(1, 2)).unflatten(2, v.shape[2:])
+    attended = values @ between[:, 0].transpose(1, 2)
+    return attended.reshape(v.shape)
 
 
 @module(n.ForkMerge)
@@ -306,9 +307,7 @@ class ForkMergeAttention(nn.Module):
         made = [branch(piece) for branch, piece in zip(self.branches, pieces, strict=True)]
         heads = [
             post(_attend(made[3 * i], made[3 * i + 1], made[3 * i + 2], over))
-            for i, (over, post) in enumerate(
-                zip(self.connections, self.post_branches, strict=True)
-            )
+            for i, (over, post) in enumerate(zip(self.connections, self.post_branches, strict=True))
         ]
         return torch.cat(heads, 1)
 

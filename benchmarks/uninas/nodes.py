@@ -800,7 +800,9 @@ class ForkMergeAttention(Node):
         maps = [
             post and transmits(over) for post, over in zip(posts, self.connections, strict=True)
         ]
-        branches = [each for over, post in zip(maps, posts, strict=True) for each in (over, over, post)]
+        branches = [
+            each for over, post in zip(maps, posts, strict=True) for each in (over, over, post)
+        ]
         return (*branches, *posts, *(True for _ in posts))
 
     @classmethod
@@ -810,9 +812,7 @@ class ForkMergeAttention(Node):
         if arguments or rest or heads not in HEADS:
             known = ", ".join(map(str, HEADS))
             raise ValueError(f"attention takes five sequences a head and has {known} heads")
-        return cls(
-            sequences[: 3 * heads], sequences[3 * heads : 4 * heads], sequences[4 * heads :]
-        )
+        return cls(sequences[: 3 * heads], sequences[3 * heads : 4 * heads], sequences[4 * heads :])
 
     def to_params(self, shape: Shape) -> dict[str, Any]:
         """All sequences; the products, which have no choice, as the public code expects them."""

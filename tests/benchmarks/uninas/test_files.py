@@ -111,7 +111,11 @@ FIRST = "model_str.0.0.subblock1.params.modules.0"
     [
         (f"{FIRST}.class", "Conv7", "stage 0, block 0, subblock1[0] Conv7: unknown node"),
         (f"{FIRST}.class", None, "subblock1[0]: expected a node with a class"),
-        (f"{FIRST}.shape", [96, 5, 5], "declares the shape [96, 5, 5], but it stands at [96, 4, 4]"),
+        (
+            f"{FIRST}.shape",
+            [96, 5, 5],
+            "declares the shape [96, 5, 5], but it stands at [96, 4, 4]",
+        ),
         (f"{FIRST}.params.factor", 0, "factor '0'"),
         (f"{FIRST}.params.scheme", "best", "unknown scheme 'best'"),
         (f"{FIRST}.params.sequential", None, "sequential is missing"),

@@ -62,7 +62,9 @@ def test_a_block_computes_its_formula(c_in: int) -> None:
     torch.testing.assert_close(block(x), expected)
     names = [name.partition(".")[0] for name, _ in block.named_parameters()]
     order = list(dict.fromkeys(names))
-    assert order == (["sub1", "shortcut", "norm1", "norm2"] if c_in == 8 else ["sub1", "norm1", "norm2"])
+    assert order == (
+        ["sub1", "shortcut", "norm1", "norm2"] if c_in == 8 else ["sub1", "norm1", "norm2"]
+    )
 
 
 def test_one_image_at_one_pixel_is_normalised_by_running_statistics() -> None:
