@@ -104,6 +104,10 @@ def test_no_algorithm_imports_another(path: Path) -> None:
         "harness.report.published_plots",
         "benchmarks.nasbench201.table",
         "benchmarks.nasbench201",
+        "benchmarks.uninas",
+        "benchmarks.uninas.walk",
+        "benchmarks.uninas.files",
+        "harness.report.uninas_drawing",
         "harness.cli",
     ],
 )
