@@ -173,6 +173,24 @@ def test_local_search_climbs_one_edit_at_a_time_and_asks_for_none_twice() -> Non
     assert around <= set(words[:again])
 
 
+def test_walk_edits_the_best_so_far() -> None:
+    start = (0, 1, 0, 1, 0, 1)
+    optimiser = toy.optimiser("walk", initial=start)
+    assert optimiser.ask() == start
+    scores = [toy.size(start)]
+    optimiser.tell(np.array(scores))
+    for _ in range(200):
+        best = len(scores) - 1 - int(np.argmax(scores[::-1]))  # of equals the latest
+        asked = optimiser.ask()
+        assert asked in set(toy.neighbours(optimiser.history[best]))
+        scores.append(toy.size(asked))
+        optimiser.tell(np.array(scores))
+    assert max(scores) == 24
+    # Where the initial one breaks the limits it begins at a sample.
+    apart = toy.optimiser("walk", initial=start, feasible=lambda word: word[0] > 0)
+    assert apart.ask()[0] > 0
+
+
 def test_evolution_asks_ahead_until_it_selects() -> None:
     optimiser = toy.optimiser("evolution", population=14)
     assert optimiser.ahead == 13
@@ -182,7 +200,7 @@ def test_evolution_asks_ahead_until_it_selects() -> None:
 
 
 def test_an_algorithm_is_found_by_name() -> None:
-    assert {"evolution", "aging", "random", "local"} <= set(NAMES)
+    assert {"evolution", "aging", "random", "local", "walk"} <= set(NAMES)
     for algorithm in map(ALGORITHMS.__getitem__, NAMES):
         assert algorithm.summary.endswith((".", ","))
         assert algorithm.paper
