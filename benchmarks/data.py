@@ -10,6 +10,7 @@ import contextlib
 import functools
 import importlib.resources
 import io
+import json
 import os
 import tarfile
 import tempfile
@@ -18,6 +19,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pooch
@@ -29,7 +31,10 @@ from benchmarks.errors import InputError
 
 @dataclass(frozen=True)
 class Source:
-    """A downloadable file; fields as in `sources.toml`."""
+    """A downloadable file; fields as in `sources.toml`.
+
+    The hash may be empty, where the origin publishes none: then nothing is checked here.
+    """
 
     name: str
     file: str
@@ -94,7 +99,7 @@ def fetch(name: str, *, progress: bool = False) -> Path:
     try:
         path = pooch.retrieve(
             url=source.url,
-            known_hash=source.hash,
+            known_hash=source.hash or None,
             fname=source.file,
             path=cache_folder(),
             progressbar=progress,
@@ -112,6 +117,33 @@ def fetch(name: str, *, progress: bool = False) -> Path:
             ) from error
         raise
     return Path(path)
+
+
+def parse_json(text: str, path: Path) -> Any:
+    """The content of a JSON file; an object's keys must differ.
+
+    Args:
+        text: What the file holds.
+        path: The file, for messages.
+
+    Raises:
+        InputError: The text is no JSON, or a key stands twice.
+    """
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):  # json would keep the last in silence
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InputError(f"{path}: {twice[:200]!r} stands twice; remove one of the two")
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no JSON: {error}; fetch or export it again") from error
 
 
 @contextlib.contextmanager

@@ -1,7 +1,14 @@
-"""Ground truth of every benchmark in one shape: the long `Table` of trained accuracies."""
+"""Ground truth of every benchmark in one shape: tables of trained accuracies.
+
+`Table` is long, a row an evaluated training. `WideTable` is for what is too large for that: a row
+an architecture, a column a training, read when it is asked for.
+"""
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +19,18 @@ import pandas as pd
 from benchmarks.errors import InputError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from benchmarks.types import Benchmark, TruthSource
 
 #: Columns of `Table.frame`; one row is one evaluation of one training run.
 COLUMNS = ("arch", "dataset", "epochs", "split", "seed", "accuracy")
 #: In the column `seed`: the source gives only the mean over its training runs.
 MEAN_OF_SEEDS = "mean"
+
+_WIDE = re.compile(r"[^/]+/\d+/[^/]+/[^/]+")
+_KIND = ["dataset", "epochs", "split", "seed"]
+_REMEDY = "the file is damaged or of another kind: fetch or import it again"
 
 
 @dataclass(frozen=True)
@@ -29,29 +42,102 @@ class Accuracies:
         protocol: The protocol in words, printed under every table that rests on it.
         source: The table's source.
         trainings: Of the table.
+        lowest: The lowest of the trainings, like `values`; None: the source gives only one figure.
     """
 
     values: pd.Series[float]
     protocol: str
     source: str
     trainings: str
+    lowest: pd.Series[float] | None = None
+
+    def diverged(self, below: float) -> set[str]:
+        """Ids of the architectures that have a training with less than so many percent."""
+        lowest = self.values if self.lowest is None else self.lowest
+        return set(lowest.index[lowest < below])
 
 
 @dataclass(frozen=True)
-class Table:
-    """Accuracies of a benchmark's architectures: one row an evaluated training run.
+class Runs:
+    """The trainings of every architecture under one protocol.
+
+    Attributes:
+        mean: Mean accuracy in percent, indexed by architecture id and sorted by it.
+        lowest: Lowest accuracy, like `mean`.
+        count: Number of trainings, like `mean`.
+        seeds: Seeds of any of them.
+    """
+
+    mean: pd.Series[float]
+    lowest: pd.Series[float]
+    count: pd.Series[int]
+    seeds: set[str]
+
+
+@dataclass(frozen=True)
+class TruthTable(ABC):
+    """Accuracies of a benchmark's architectures.
 
     Attributes:
         benchmark: Its name.
         source: Where the figures come from, in a few words.
         trainings: Who trained the networks; tables of other trainings are independent.
-        frame: Columns `COLUMNS`: architecture id, dataset key, training epochs, split, training
-            seed (text; "mean" where the source gives only the mean) and accuracy in percent.
     """
 
     benchmark: str
     source: str
     trainings: str
+
+    @abstractmethod
+    def kinds(self) -> pd.DataFrame:
+        """What there is: columns `dataset`, `epochs`, `split`, `seed`, each combination once."""
+
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """Number of architectures, and of accuracies."""
+
+    @abstractmethod
+    def runs(self, dataset: str, split: str, epochs: int) -> Runs:
+        """The trainings under a protocol that the table holds."""
+
+    def holds(self, dataset: str, split: str, epochs: int) -> bool:
+        """Whether there is any accuracy under the protocol."""
+        return bool(_under(self.kinds(), dataset, split, epochs).any())
+
+    def accuracies(self, dataset: str, split: str, epochs: int) -> Accuracies:
+        """Accuracy of every architecture under one protocol, averaged over training seeds.
+
+        Raises:
+            InputError: The table holds nothing for it.
+        """
+        if not self.holds(dataset, split, epochs):
+            held = self.kinds()[["dataset", "split", "epochs"]].drop_duplicates()
+            kinds = "; ".join(f"{d} {s} {e} epochs" for d, s, e in held.itertuples(index=False))
+            raise InputError(
+                f"{self.source} has no {split} accuracy of {dataset} after {epochs} epochs; "
+                f"it has: {kinds}"
+            )
+        runs = self.runs(dataset, split, epochs)
+        if runs.seeds == {MEAN_OF_SEEDS}:
+            seeds = "mean over trainings"
+        else:
+            low, high = int(runs.count.min()), int(runs.count.max())
+            count = f"{high}" if low == high else f"{low} to {high}"
+            seeds = "one training" if high == 1 else f"mean over {count} trainings"
+        protocol = f"{self.benchmark} {dataset}, {split} accuracy after {epochs} epochs, {seeds}"
+        protocol += f"; source: {self.source}"
+        return Accuracies(runs.mean, protocol, self.source, self.trainings, runs.lowest)
+
+
+@dataclass(frozen=True)
+class Table(TruthTable):
+    """Accuracies in long form: one row an evaluated training run.
+
+    Attributes:
+        frame: Columns `COLUMNS`: architecture id, dataset key, training epochs, split, training
+            seed (text; "mean" where the source gives only the mean) and accuracy in percent.
+    """
+
     frame: pd.DataFrame
 
     def validated(self, origin: Path | str) -> Table:
@@ -84,58 +170,95 @@ class Table:
             )
         return self
 
-    def holds(self, dataset: str, split: str, epochs: int) -> bool:
-        """Whether there is any accuracy under the protocol."""
-        return bool(self._under(dataset, split, epochs).any())
+    def kinds(self) -> pd.DataFrame:
+        """What there is: columns `dataset`, `epochs`, `split`, `seed`, each combination once."""
+        return self.frame[_KIND].drop_duplicates()
 
-    def _under(self, dataset: str, split: str, epochs: int) -> pd.Series[bool]:
-        frame = self.frame
-        return (
-            (frame["dataset"] == dataset) & (frame["split"] == split) & (frame["epochs"] == epochs)
-        )
+    def size(self) -> tuple[int, int]:
+        """Number of architectures, and of accuracies."""
+        return self.frame["arch"].nunique(), len(self.frame)
 
-    def accuracies(self, dataset: str, split: str, epochs: int) -> Accuracies:
-        """Accuracy of every architecture under one protocol, averaged over training seeds.
-
-        Raises:
-            InputError: The table holds nothing for it.
-        """
-        chosen = self.frame[self._under(dataset, split, epochs)]
-        if chosen.empty:
-            held = self.frame[["dataset", "split", "epochs"]].drop_duplicates()
-            kinds = "; ".join(f"{d} {s} {e} epochs" for d, s, e in held.itertuples(index=False))
-            raise InputError(
-                f"{self.source} has no {split} accuracy of {dataset} after {epochs} epochs; "
-                f"it has: {kinds}"
-            )
-        values = chosen.groupby("arch", observed=True)["accuracy"].mean().sort_index()
-        if set(chosen["seed"]) == {MEAN_OF_SEEDS}:
-            seeds = "mean over trainings"
-        else:
-            counts = chosen.groupby("arch", observed=True).size()
-            low, high = int(counts.min()), int(counts.max())
-            count = f"{high}" if low == high else f"{low} to {high}"
-            seeds = "one training" if high == 1 else f"mean over {count} trainings"
-        protocol = f"{self.benchmark} {dataset}, {split} accuracy after {epochs} epochs, {seeds}"
-        protocol += f"; source: {self.source}"
-        return Accuracies(values, protocol, self.source, self.trainings)
+    def runs(self, dataset: str, split: str, epochs: int) -> Runs:
+        """The trainings under a protocol that the table holds."""
+        chosen = self.frame[_under(self.frame, dataset, split, epochs)]
+        accuracies = chosen.groupby("arch", observed=True)["accuracy"]
+        mean, lowest = accuracies.mean().sort_index(), accuracies.min().sort_index()
+        return Runs(mean, lowest, accuracies.size().sort_index(), set(chosen["seed"]))
 
 
-_REMEDY = "the file is damaged or of another kind: fetch or import it again"
+@dataclass(frozen=True)
+class WideTable(TruthTable):
+    """Accuracies, one row an architecture and one column a training.
+
+    Attributes:
+        archs: Number of rows.
+        columns: Names of all columns: "arch", the id; those that `wide_column` names, accuracies
+            in percent, NaN where an architecture has no such training; any others.
+        read: Gives columns by name; raises `InputError` where their content is none.
+    """
+
+    archs: int
+    columns: Sequence[str]
+    read: Callable[[Sequence[str]], pa.Table]
+
+    @property
+    def accuracy_columns(self) -> list[str]:
+        """Those columns that hold accuracies."""
+        return [name for name in self.columns if _WIDE.fullmatch(name)]
+
+    def kinds(self) -> pd.DataFrame:
+        """What there is: columns `dataset`, `epochs`, `split`, `seed`, each combination once."""
+        kinds = pd.DataFrame([n.split("/") for n in self.accuracy_columns], columns=_KIND)
+        return kinds.astype({"epochs": int})
+
+    def size(self) -> tuple[int, int]:
+        """Number of architectures, and of accuracies, for which every column is read."""
+        columns = ([name] for name in self.accuracy_columns)
+        counts = (int(self.read(column).to_pandas().count().iloc[0]) for column in columns)
+        return self.archs, sum(counts)
+
+    def runs(self, dataset: str, split: str, epochs: int) -> Runs:
+        """The trainings under a protocol that the table holds."""
+        kinds = self.kinds()
+        seeds = list(kinds["seed"][_under(kinds, dataset, split, epochs)])
+        names = [wide_column(dataset, epochs, split, seed) for seed in seeds]
+        frame = self.read(["arch", *names]).to_pandas().set_index("arch")
+        frame = frame.dropna(how="all").sort_index()
+        return Runs(frame.mean(axis=1), frame.min(axis=1), frame.count(axis=1), set(seeds))
+
+
+def wide_column(dataset: str, epochs: int, split: str, seed: str) -> str:
+    """Name of a column of a `WideTable`.
+
+    >>> wide_column("cifar10", 108, "test", "0")
+    'cifar10/108/test/0'
+    """
+    return f"{dataset}/{epochs}/{split}/{seed}"
+
+
+def _under(kinds: pd.DataFrame, dataset: str, split: str, epochs: int) -> pd.Series[bool]:
+    """Which rows are of the protocol."""
+    return (kinds["dataset"] == dataset) & (kinds["split"] == split) & (kinds["epochs"] == epochs)
+
+
+# ------------------------------------------------------------------ which source is taken
 
 
 def resolve(
-    benchmark: Benchmark, name: str, dataset: str, split: str | None = None, epochs: int = 200
+    benchmark: Benchmark,
+    name: str,
+    dataset: str,
+    split: str | None = None,
+    epochs: int | None = None,
 ) -> Accuracies:
     """Ground truth for a dataset, from the source named or from the best there is.
 
     Args:
         benchmark: Whose.
-        name: "auto", the name of a source, or the path of a table (.csv: compact; .parquet:
-            written by `harness data import`).
+        name: "auto", the name of a source, or the path of a table that one of them reads.
         dataset: The benchmark's dataset key.
-        split: Default: the dataset's final test split.
-        epochs: Training epochs.
+        split: Default: the source's final one.
+        epochs: Training epochs; default: those of the dataset's full training.
 
     Raises:
         InputError: The benchmark has no accuracies; the source is unknown, absent, damaged, or
@@ -146,26 +269,23 @@ def resolve(
             f"{benchmark.name} has no accuracies to compare with: its networks were not trained; "
             "harness score and harness export take it"
         )
-    split = split or benchmark.space.dataset(dataset).split
-    by_name = {truth.name: truth for truth in benchmark.truths}
+    task = benchmark.space.dataset(dataset)
     if name == "auto":
-        for truth in benchmark.truths:
-            path = truth.find() if truth.automatic else None
-            if path is not None:
-                table = truth.load(path)
-                if table.holds(dataset, split, epochs):
-                    return table.accuracies(dataset, split, epochs)
+        for found in available(benchmark, dataset, split, epochs):
+            return found.accuracies()
         ways = "; ".join(f"{t.name}: {t.remedy}" for t in benchmark.truths)
         raise InputError(
-            f"no ground truth for {benchmark.name} {dataset}, {split}, {epochs} epochs on this "
-            f"machine. To get one: {ways}"
+            f"no ground truth for {benchmark.name} {dataset}, {split or task.split}, "
+            f"{epochs or task.epochs} epochs on this machine. To get one: {ways}"
         )
+    by_name = {truth.name: truth for truth in benchmark.truths}
     if name in by_name:
-        path = by_name[name].find()
+        source, path = by_name[name], by_name[name].find()
         if path is None:
-            raise InputError(f"there is no {name!r} ground truth here: {by_name[name].remedy}")
-        return by_name[name].load(path).accuracies(dataset, split, epochs)
-    return table_reader(benchmark, name).load(Path(name)).accuracies(dataset, split, epochs)
+            raise InputError(f"there is no {name!r} ground truth here: {source.remedy}")
+    else:
+        source, path = table_reader(benchmark, name), Path(name)
+    return _found(benchmark, source, path, dataset, split, epochs).accuracies()
 
 
 def table_reader(benchmark: Benchmark, name: str) -> TruthSource:
@@ -174,12 +294,56 @@ def table_reader(benchmark: Benchmark, name: str) -> TruthSource:
     Raises:
         InputError: There is no such file, or none of its kind is read.
     """
-    by_name = {truth.name: truth for truth in benchmark.truths}
-    readers = {".csv": "compact", ".parquet": "official"}
-    reader = by_name.get(readers.get(Path(name).suffix, ""))
-    if reader is None or not Path(name).is_file():
+    by_suffix = {truth.suffix: truth for truth in benchmark.truths if truth.suffix}
+    if Path(name).suffix not in by_suffix or not Path(name).is_file():
+        known = ", ".join(truth.name for truth in benchmark.truths)
         raise InputError(
-            f"unknown ground truth {name!r}; name one of auto, {', '.join(by_name)}, "
-            "or an existing .csv or .parquet table"
+            f"unknown ground truth {name!r}; name one of auto, {known}, "
+            f"or an existing {' or '.join(by_suffix)} table"
         )
-    return reader
+    return by_suffix[Path(name).suffix]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A table, and the protocol that it is read under."""
+
+    table: TruthTable
+    dataset: str
+    split: str
+    epochs: int
+
+    def accuracies(self) -> Accuracies:
+        """Those of the protocol; `InputError` where the table holds none."""
+        return self.table.accuracies(self.dataset, self.split, self.epochs)
+
+
+def available(
+    benchmark: Benchmark, dataset: str, split: str | None = None, epochs: int | None = None
+) -> Iterator[Found]:
+    """Tables on this machine that hold a protocol, the best first; loaded one by one.
+
+    Arguments and errors as for `resolve`.
+    """
+    for source in benchmark.truths:
+        path = source.find() if source.automatic else None
+        if path is None:
+            continue
+        found = _found(benchmark, source, path, dataset, split, epochs)
+        if found.table.holds(dataset, found.split, found.epochs):
+            yield found
+
+
+def _found(
+    benchmark: Benchmark,
+    source: TruthSource,
+    path: Path,
+    dataset: str,
+    split: str | None,
+    epochs: int | None,
+) -> Found:
+    task, table = benchmark.space.dataset(dataset), source.load(path)
+    epochs = epochs or task.epochs
+    splits = (split,) if split else source.splits or (task.split,)
+    held = (each for each in splits if table.holds(dataset, each, epochs))
+    return Found(table, dataset, next(held, splits[0]), epochs)

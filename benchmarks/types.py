@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from benchmarks.published import Published
-from benchmarks.truth import Table
+from benchmarks.truth import TruthTable
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -37,6 +37,9 @@ class Dataset:
         images: Image sets (names that `benchmarks.inputs` knows) for its real batches, its own
             first; a later one stands in where the earlier are not on this machine.
         split: The split that counts as the final accuracy ("ori-test", "x-test" ...).
+        epochs: Epochs of the full training, whose accuracy is the final one.
+        diverged_below: A training that ends below so many percent has failed; None: the benchmark
+            has no such notion.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Dataset:
     resolution: int
     images: tuple[str, ...]
     split: str
+    epochs: int = 200
+    diverged_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +202,22 @@ class HasEdits(Protocol):
         ...
 
 
+@runtime_checkable
+class HasIds(Protocol):
+    """A space so large that its ids are told without making its architectures."""
+
+    def ids(self, name: str) -> Sequence[str]:
+        """Ids of `architectures(name)`, in the same order."""
+        ...
+
+
+def ids_of(space: SearchSpace, name: str) -> Sequence[str]:
+    """Ids of the members of the set `name`, in its order; an unknown one raises `InputError`."""
+    if isinstance(space, HasIds):
+        return space.ids(name)
+    return [architecture.id for architecture in space.architectures(name)]
+
+
 # What `harness build` asks of a space beyond `SearchSpace`; each is optional too.
 
 
@@ -242,16 +263,20 @@ class TruthSource:
     Attributes:
         name: What `--truth` calls it.
         find: The file it would be read from, or None where there is none on this machine.
-        load: Reads that file into a `Table`.
+        load: Reads that file.
         remedy: How a user gets it, for messages.
         automatic: Whether it may be chosen without being named.
+        suffix: Ending of the files that `--truth FILE` reads by `load`; "": none.
+        splits: Splits that count as final, the best first; empty: the dataset's own.
     """
 
     name: str
     find: Callable[[], Path | None]
-    load: Callable[[Path], Table]
+    load: Callable[[Path], TruthTable]
     remedy: str
     automatic: bool = True
+    suffix: str = ""
+    splits: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -264,7 +289,7 @@ class Benchmark:
         name: "nasbench201" ...
         space: Its architectures.
         truths: Sources of ground truth, the best first.
-        import_official: Streams an official file into a `Table`; the callback takes
+        import_official: Streams an official file into a table; the callback takes
             (done, total) in units of the reader's choice. None: there is no such file.
         keep: Writes an imported table to the given path, or where `truths` finds it.
         ndcg_top: (P, n): the published nDCG looks at the best P of n architectures.
@@ -275,8 +300,8 @@ class Benchmark:
     name: str
     space: SearchSpace
     truths: Sequence[TruthSource] = ()
-    import_official: Callable[[Path, Callable[[int, int], None]], Table] | None = None
-    keep: Callable[[Table, Path | None], Path] | None = None
+    import_official: Callable[[Path, Callable[[int, int], None]], TruthTable] | None = None
+    keep: Callable[[Any, Path | None], Path] | None = None
     ndcg_top: tuple[int, int] = (1000, 9445)
     fetches: Sequence[str] = ()
     published: Callable[[], Published] | None = None

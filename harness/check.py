@@ -21,6 +21,7 @@ from benchmarks import BENCHMARKS
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
 from benchmarks.truth import resolve
+from benchmarks.types import ids_of
 from harness import metrics, sampling
 from harness.aggregates import AGGREGATES
 from harness.engine import Request, run
@@ -107,8 +108,9 @@ def measure(
     """
     benchmark = BENCHMARKS[protocol.benchmark]
     truth = resolve(benchmark, protocol.truth, protocol.dataset).values
-    members = [a for a in benchmark.space.architectures(protocol.set_name) if a.id in truth.index]
-    archs = [a.id for a in sampling.sample(members, protocol.cells, protocol.seed)]
+    known = set(truth.index)
+    members = [arch for arch in ids_of(benchmark.space, protocol.set_name) if arch in known]
+    archs = sampling.sample_ids(members, protocol.cells, protocol.seed)
     # Other people's proxies, found by entry point, have no place in our baseline.
     ours = [n for n in PROXIES if PROXIES[n].function.__module__.startswith("harness.proxies.")]
     names = ours if proxies is None else list(proxies)

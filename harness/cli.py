@@ -16,6 +16,7 @@ import typer
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies, resolve
+from benchmarks.types import ids_of
 from harness.cli_build import build
 from harness.cli_check import check_command
 from harness.cli_data import console, data_app, error_console, show_table
@@ -28,6 +29,7 @@ from harness.cli_plan import (
     BenchmarkName,
     DatasetName,
     Device,
+    DropDiverged,
     InputName,
     Plan,
     Proxies,
@@ -130,9 +132,19 @@ def evaluate_command(
     store: StoreFile = None,
     retry_failed: RetryFailed = False,
     truth: TruthName = "auto",
-    split: Annotated[str | None, typer.Option(help="x-valid, x-test, ori-test, train")] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs the accuracies were trained for")] = 200,
+    split: Annotated[
+        str | None,
+        typer.Option(help="x-valid, test, train ... [default: what the source counts as final]"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Epochs the accuracies were trained for [default: the full training]"),
+    ] = None,
+    drop_diverged: DropDiverged = False,
     out: Annotated[Path, typer.Option(help="Folder for results")] = DEFAULT_OUT,
+    label: Annotated[
+        str, typer.Option(help="Subfolder, for another evaluation of the same dataset")
+    ] = "",
     ndcg_p: Annotated[int | None, typer.Option(min=1, help="P of the nDCG")] = None,
     resamples: Annotated[int, typer.Option(min=10, help="Bootstrap resamples")] = 1000,
     proxy_file: ProxyFiles = None,
@@ -142,14 +154,14 @@ def evaluate_command(
     from harness.aggregates import formula
 
     chosen = BENCHMARKS[benchmark]
-    chosen.space.dataset(dataset)
     accuracies = resolve(chosen, truth, dataset, split, epochs)
     console.print(f"Ground truth: {accuracies.protocol}")
-    folder = out / chosen.name / dataset
+    folder = out / chosen.name / dataset / label
     check_writable(folder)
     plan = make_plan(
         [*proxies, *map(formula, aggregate or ()), *BASELINES], benchmark, dataset, set_name,
         sample, sample_seed, archs, seed, seeds, input_name, batch_size, device, accuracies,
+        drop_diverged=drop_diverged, final=epochs in (None, chosen.space.dataset(dataset).epochs),
     )  # fmt: skip
 
     from harness.scores import check_imported
@@ -193,6 +205,7 @@ def _report(
     protocol = [
         f"accuracies: {truth.protocol}",
         f"architectures: {plan.sampled} of the {plan.set_size:,} of {plan.set_name}",
+        *plan.diverged,
         f"scores: {len(request.seeds)} seed(s) from {request.seeds[0]}, "
         f"batch {batch_line(request)}; {inputs_line(request)}",
         *imported_lines(plan.names),
@@ -266,7 +279,7 @@ def list_benchmarks() -> None:
     for name in BENCHMARKS:
         benchmark = BENCHMARKS[name]
         space = benchmark.space
-        sets = ", ".join(f"{s} ({len(space.architectures(s)):,})" for s in space.sets)
+        sets = ", ".join(f"{s} ({len(ids_of(space, s)):,})" for s in space.sets)
         here = [truth.name for truth in benchmark.truths if truth.find() is not None]
         truth = ", ".join(here) or "none" if benchmark.truths else "a space without accuracies"
         rows.append([name, ", ".join(space.datasets), sets, truth])

@@ -12,7 +12,8 @@ from rich.table import Table as RichTable
 
 from benchmarks import BENCHMARKS, data
 from benchmarks.errors import InputError
-from benchmarks.truth import Table, resolve
+from benchmarks.truth import TruthTable, resolve
+from benchmarks.types import ids_of
 
 #: Wide where there is no terminal to measure: tables are piped and logged whole.
 console = Console(width=None if Console().is_terminal else 200)
@@ -40,7 +41,7 @@ def fetch(
         typer.Argument(help="A benchmark or a source: nasbench201, nats_bench, cifar10 ..."),
     ],
 ) -> None:
-    """Download pinned files into the cache; the hash is checked."""
+    """Download files into the cache; the hash is checked, where one is published."""
     benchmarks = {name: BENCHMARKS[name].fetches for name in BENCHMARKS}
     for name in names:
         if benchmarks.get(name) == ():
@@ -48,6 +49,8 @@ def fetch(
         for source in benchmarks.get(name, (name,)):
             path = data.fetch(source, progress=console.is_terminal)
             console.print(f"{source}: {path}", soft_wrap=True)
+            if not data.sources()[source].hash:
+                console.print("  no hash is published for it; it is checked when it is imported")
 
 
 @data_app.command("import")
@@ -79,11 +82,9 @@ def import_command(
     console.print(f"{_summary(table)}\nWritten to {target}", soft_wrap=True)
 
 
-def _summary(table: Table) -> str:
-    frame = table.frame
-    return (
-        f"{frame['arch'].nunique():,} architectures, {len(frame):,} accuracies from {table.source}"
-    )
+def _summary(table: TruthTable) -> str:
+    architectures, accuracies = table.size()
+    return f"{architectures:,} architectures, {accuracies:,} accuracies from {table.source}"
 
 
 @data_app.command()
@@ -102,8 +103,7 @@ def info() -> None:
                 rows.append([truth.name, f"not here; {truth.remedy}", "-", "-"])
                 continue
             table = truth.load(path)
-            count = f"{table.frame['arch'].nunique():,}"
-            rows.append([truth.name, str(path), count, _contents(table)])
+            rows.append([truth.name, str(path), f"{table.size()[0]:,}", _contents(table)])
         show_table(name, rows, text_columns=4)
     rows = [["images", "where"]]
     for images in IMAGE_SETS.values():
@@ -112,9 +112,9 @@ def info() -> None:
     show_table("inputs", rows, text_columns=2)
 
 
-def _contents(table: Table) -> str:
+def _contents(table: TruthTable) -> str:
     lines = []
-    for dataset, part in table.frame.groupby("dataset", observed=True):
+    for dataset, part in table.kinds().groupby("dataset", observed=True):
         for epochs, trained in part.groupby("epochs"):
             splits = ", ".join(sorted(set(trained["split"])))
             seeds = ", ".join(sorted(set(trained["seed"])))
@@ -142,7 +142,7 @@ def agreement(
             f"another is needed: harness data fetch {benchmark}"
         )
     set_name = set_name or chosen.space.sets[0]
-    found = measure(one, other, [a.id for a in chosen.space.architectures(set_name)])
+    found = measure(one, other, ids_of(chosen.space, set_name))
     rows = [["", "value", "95 % interval"]]
     for label, (value, low, high) in (("Kendall tau", found.tau), ("Spearman", found.spearman)):
         rows.append([label, f"{value:.3f}", f"[{low:.3f}, {high:.3f}]"])

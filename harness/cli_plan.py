@@ -14,8 +14,8 @@ import typer
 from benchmarks import BENCHMARKS
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
-from benchmarks.truth import Accuracies
-from benchmarks.types import Benchmark
+from benchmarks.truth import Accuracies, available
+from benchmarks.types import Benchmark, ids_of
 from harness.cli_data import console
 from harness.imported import is_imported
 
@@ -62,6 +62,10 @@ StoreFile = Annotated[
 TruthName = Annotated[
     str, typer.Option(help="auto (best there is), official, compact, analog, or a table file")
 ]
+DropDiverged = Annotated[
+    bool,
+    typer.Option("--drop-diverged", help="Leave out architectures of which a training failed"),
+]
 RetryFailed = Annotated[bool, typer.Option(help="Score again what raised an error before")]
 
 
@@ -77,6 +81,7 @@ class Plan:
     sampled: str
     device: str
     members: Sequence[str]  # ids of all that the sample was drawn from
+    diverged: Sequence[str] = ()  # lines of the protocol on failed trainings
 
     def of_closed_forms(self) -> Plan:
         """The same for the proxies that only count: they cost nothing."""
@@ -100,12 +105,17 @@ def make_plan(
     batch_size: str,
     device: str,
     truth: Accuracies | None = None,
+    *,
+    drop_diverged: bool = False,
+    final: bool = True,
 ) -> Plan:
-    """Resolve and check everything that can be wrong before any work is done."""
+    """Resolve and check everything that can be wrong before any work is done.
+
+    Only `final` accuracies, those after the full training, tell which trainings failed.
+    """
     from harness.engine import Request, resolve_device
     from harness.proxies import PROXIES
-    from harness.sampling import read_list
-    from harness.sampling import sample as draw
+    from harness.sampling import read_list, sample_ids
     from harness.scores import check_names, proxies_of
 
     chosen = BENCHMARKS[benchmark]
@@ -116,24 +126,35 @@ def make_plan(
     size_of_batch, batch_sizes = read_batch_sizes(batch_size)
     set_name = set_name or space.sets[0]
     if archs is not None:
-        members = read_list(archs, space.parse)
+        members = [each.id for each in read_list(archs, space.parse)]
         set_name = f"list {archs.name}"
     else:
-        members = list(space.architectures(set_name))
+        members = list(ids_of(space, set_name))
     total = len(members)
+    below, failed = None, set[str]()
     if truth is not None:
-        members = [a for a in members if a.id in truth.values.index]
+        known = set(truth.values.index)
+        members = [arch for arch in members if arch in known]
         if len(members) < total:
             console.print(
                 f"{len(members):,} of {total:,} architectures have an accuracy; "
                 "the others are left out."
             )
-    size = _sample_size(sample, device, len(members), listed=archs is not None)
-    picked = draw(members, size, sample_seed)
+        below = space.dataset(dataset).diverged_below if final else None
+        if below is not None:
+            failed = truth.diverged(below).intersection(members)
+        elif drop_diverged:
+            raise InputError(
+                f"which trainings failed cannot be told from these accuracies of {chosen.name} "
+                f"{dataset}; leave --drop-diverged out"
+            )
+    candidates = [arch for arch in members if arch not in failed] if drop_diverged else members
+    size = _sample_size(sample, device, len(candidates), listed=archs is not None)
+    picked = sample_ids(candidates, size, sample_seed)
     request = Request(
         benchmark=chosen.name,
         dataset=dataset,
-        archs=[a.id for a in picked],
+        archs=picked,
         proxies=names,
         seeds=range(seed, seed + seeds),
         batch_size=size_of_batch,
@@ -145,9 +166,18 @@ def make_plan(
     sampled = (
         "all" if size is None or size == total else f"a seeded random {size:,} (seed {sample_seed})"
     )
+    if len(candidates) < total:
+        sampled += f" of the {len(candidates):,} with an accuracy"
+        sampled += " and no diverged training" if drop_diverged else ""
     wanted = list(dict.fromkeys(proxies))
-    ids = [a.id for a in members]
-    return Plan(chosen, set_name, total, request, wanted, sampled, device, ids)
+    diverged = []
+    if below is not None:
+        fate = "left out" if drop_diverged else f"kept, {len(failed.intersection(picked)):,} here"
+        diverged.append(
+            f"{len(failed):,} of {len(members):,} architectures have a training that diverged "
+            f"(accuracy below {below:g} %), {fate}"
+        )
+    return Plan(chosen, set_name, total, request, wanted, sampled, device, candidates, diverged)
 
 
 def read_batch_sizes(text: str) -> tuple[int, dict[str, int]]:
@@ -264,15 +294,9 @@ def ceiling_of(plan: Plan, truth: Accuracies) -> Any:
     """Agreement of the truth with another training of the same architectures, if there is one."""
     from harness.evaluate import agreement
 
-    dataset = plan.request.dataset
-    for source in plan.benchmark.truths:
-        path = source.find() if source.automatic else None
-        if path is None:
-            continue
-        table = source.load(path)
-        split = plan.benchmark.space.datasets[dataset].split
-        if table.trainings != truth.trainings and table.holds(dataset, split, 200):
-            return agreement(truth, table.accuracies(dataset, split, 200), plan.request.archs)
+    for found in available(plan.benchmark, plan.request.dataset):
+        if found.table.trainings != truth.trainings:
+            return agreement(truth, found.accuracies(), plan.request.archs)
     return None
 
 

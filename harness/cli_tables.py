@@ -22,6 +22,7 @@ from harness.cli_plan import (
     BatchSize,
     BenchmarkName,
     Device,
+    DropDiverged,
     Plan,
     Sample,
     SampleSeed,
@@ -83,6 +84,7 @@ def tables_command(
     workers: Workers = None,
     device: Device = "auto",
     truth: TruthName = "auto",
+    drop_diverged: DropDiverged = False,
     resamples: Annotated[int, typer.Option(min=10, help="Bootstrap resamples")] = 1000,
 ) -> None:
     """Regenerate the published table of a benchmark: every method beside the paper's figures."""
@@ -102,7 +104,7 @@ def tables_command(
     plans = {
         dataset: make_plan(
             proxies_of(methods), chosen.name, dataset, set_name, sample, sample_seed, None, seed,
-            seeds, "auto", batch_size, device, truth,
+            seeds, "auto", batch_size, device, truth, drop_diverged=drop_diverged,
         )
         for dataset, truth in accuracies.items()
     }  # fmt: skip
@@ -215,6 +217,7 @@ def _part(
         f"accuracies: {truth.protocol}",
         f"architectures: those scored of {plan.sampled} of the {plan.set_size:,} of "
         f"{plan.set_name}; a row's n says how many",
+        *plan.diverged,
         _seeds_line(rows, f"{first}" if first == last else f"{first} to {last}"),
         f"scores: {report.inputs_line(rows)}",
     ]

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.data import replacing
+from benchmarks.data import parse_json, replacing
 from benchmarks.errors import InputError
 from benchmarks.types import SearchSpace
 from harness import metrics
@@ -206,20 +206,7 @@ def read(path: Path, space: SearchSpace, dataset: str | None = None) -> ScoreFil
 
 
 def _read_json(path: Path, text: str, space: SearchSpace, dataset: str | None) -> ScoreFile:
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) < len(pairs):  # json would keep the last in silence
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise InputError(f"{path}: {twice[:200]!r} stands twice; remove one of the two")
-        return found
-
-    try:
-        content = json.loads(text, object_pairs_hook=unique)
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no JSON: {error}; fetch or export it again") from error
+    content = parse_json(text, path)
     if not isinstance(content, dict) or not content:
         raise InputError(
             f"{path}: the top level must be an object of datasets or architectures that is not "

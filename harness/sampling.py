@@ -14,10 +14,7 @@ A = TypeVar("A", bound=Architecture)
 
 
 def sample(architectures: Sequence[A], size: int | None, seed: int) -> list[A]:
-    """A uniform random subset, drawn without replacement.
-
-    Architectures are ordered by a hash of seed and id, so samples of one seed are nested (the
-    first 300 of 1,000 are the sample of 300), and do not depend on any library's generator.
+    """A uniform random subset, drawn without replacement; see `sample_ids`.
 
     Args:
         architectures: The set.
@@ -27,18 +24,32 @@ def sample(architectures: Sequence[A], size: int | None, seed: int) -> list[A]:
     Raises:
         InputError: The set is smaller than the sample.
     """
+    by_id = {architecture.id: architecture for architecture in architectures}
+    return [by_id[each] for each in sample_ids(list(by_id), size, seed)]
+
+
+def sample_ids(ids: Sequence[str], size: int | None, seed: int) -> list[str]:
+    """A uniform random subset of architecture ids, drawn without replacement.
+
+    Architectures are ordered by a hash of seed and id, so samples of one seed are nested (the
+    first 300 of 1,000 are the sample of 300), and do not depend on any library's generator.
+
+    Args:
+        ids: Those of the set.
+        size: How many; None for all, in the set's own order.
+        seed: Of the sample.
+
+    Raises:
+        InputError: The set is smaller than the sample.
+    """
     if size is None:
-        return list(architectures)
-    if not 1 <= size <= len(architectures):
+        return list(ids)
+    if not 1 <= size <= len(ids):
         raise InputError(
-            f"a sample of {size} cannot be drawn from {len(architectures)} architectures; "
-            f"ask for 1 to {len(architectures)}, or all"
+            f"a sample of {size} cannot be drawn from {len(ids)} architectures; "
+            f"ask for 1 to {len(ids)}, or all"
         )
-    return sorted(architectures, key=lambda a: _rank(a, seed))[:size]
-
-
-def _rank(architecture: Architecture, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{architecture.id}".encode()).digest()
+    return sorted(ids, key=lambda arch: hashlib.sha256(f"{seed}:{arch}".encode()).digest())[:size]
 
 
 def read_list(path: Path, parse: Callable[[str], A]) -> list[A]:

@@ -25,6 +25,8 @@ from torch import nn
 
 from benchmarks import BENCHMARKS, inputs
 from benchmarks.mobilenetv2.space import MobileNetV2Space
+from benchmarks.nasbench101.enumeration import Enumeration, enumerate_cells
+from benchmarks.nasbench101.space import module_hash
 from benchmarks.nasbench201.table import read_compact
 from benchmarks.truth import Accuracies
 from benchmarks.types import Batch
@@ -241,6 +243,29 @@ def tables() -> None:
     )
 
 
+def nasbench101(cells: int, batch_size: int) -> None:
+    """Enumerating, hashing and building NAS-Bench-101 cells, beside a score."""
+    made: list[Enumeration] = []
+    spent = seconds(lambda: made.append(enumerate_cells()))
+    every = made[0]
+    print(f"nasbench101, all {len(every):,} cells enumerated and hashed: {spent:.0f} s (< 180)")
+    drawn = [every[row] for row in np.random.RandomState(0).choice(len(every), 20_000)]
+    hashed = seconds(lambda: [module_hash(cell.matrix, cell.ops) for cell in drawn])
+    print(f"nasbench101, hash rate: {len(drawn) / hashed:,.0f} cells/s")
+    space = BENCHMARKS["nasbench101"].space
+    few = drawn[:cells]
+    costs = seconds(lambda: [space.costs(cell, "cifar10") for cell in drawn])
+    built = seconds(lambda: [space.network(cell, "cifar10") for cell in few])
+    request = Request("nasbench101", "cifar10", [c.id for c in few], ["nwot"], (0,), batch_size)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite") as store:
+        scored = seconds(lambda: run(request, store, workers=1))
+    print(
+        f"nasbench101, {1e6 * costs / len(drawn):.0f} us a cell for closed-form costs; "
+        f"{1000 * built / cells:,.0f} ms to build a network, {100 * built / scored:.1f} % of "
+        f"scoring it with nwot ({1000 * scored / cells:,.0f} ms)"
+    )
+
+
 def main() -> None:
     """Run all benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -262,6 +287,7 @@ def main() -> None:
     keep_freed_memory()
     candidates()
     tables()
+    nasbench101(options.cells, options.batch_size)
     proxies(options.cells, options.batch_size, options.device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of all of this, literal versions included: {peak:,.0f} MB")

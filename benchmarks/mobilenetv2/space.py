@@ -604,10 +604,14 @@ class MobileNetV2Space:
     def limits(self, architecture: Structure, dataset: str) -> dict[str, float]:
         """`flops`, `params` and `layers` by the published counters, which bound the searches.
 
+        They are those at 224 px and 1,000 classes whatever the dataset, so that a search that
+        scores smaller images keeps to the published budgets.
+
         Raises:
             InputError: The dataset is unknown.
         """
-        size = self.counts(architecture, dataset)
+        _dataset(dataset)
+        size = counts(architecture, _RESOLUTION, _CLASSES)
         return {
             "flops": size.search_flops,
             "params": size.search_size,

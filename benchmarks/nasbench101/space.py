@@ -20,6 +20,7 @@ from benchmarks.errors import InputError
 from benchmarks.types import Costs, Dataset
 
 if TYPE_CHECKING:
+    from benchmarks.nasbench101.enumeration import Enumeration
     from benchmarks.nasbench101.network import Network
 
 INPUT, OUTPUT = "input", "output"
@@ -225,12 +226,16 @@ class NASBench101Space:
     """NAS-Bench-101 as a `benchmarks.types.SearchSpace`."""
 
     datasets: Mapping[str, Dataset] = MappingProxyType(
-        {"cifar10": Dataset("cifar10", 10, 32, images=("cifar10",), split="test")}
+        {
+            "cifar10": Dataset(
+                "cifar10", 10, 32, images=("cifar10",), split="test", epochs=108, diverged_below=15
+            )
+        }
     )
     #: All 423,624 cells.
     sets = ("all",)
 
-    def architectures(self, name: str) -> Sequence[Cell]:
+    def architectures(self, name: str) -> Enumeration:
         """Cells of the set `name`, in the order in which the benchmark enumerates them.
 
         Raises:
@@ -241,6 +246,14 @@ class NASBench101Space:
         if name not in self.sets:
             raise InputError(f"unknown NAS-Bench-101 set {name!r}; known: {', '.join(self.sets)}")
         return enumeration()
+
+    def ids(self, name: str) -> list[str]:
+        """Their module hashes.
+
+        Raises:
+            InputError: The set is unknown.
+        """
+        return [digest.hex() for digest in self.architectures(name).hashes]
 
     def parse(self, text: str) -> Cell:
         """The cell named by a module hash, or by the codes of NAS-Bench-Suite-Zero, "(0, 1, ...)".

@@ -364,12 +364,14 @@ TRUTHS = (
         read_parquet,
         "download NATS-Bench's NATS-tss-v1_0-3ffb9-simple, then: "
         "harness data import nasbench201 PATH",
+        suffix=".parquet",
     ),
     TruthSource(
         "compact",
         lambda: data.first_found("nats_bench.csv"),
         read_compact,
         "harness data fetch nats_bench",
+        suffix=".csv",
     ),
     TruthSource("analog", _analog_file, read_analog, "pip install analog-nasbench (CIFAR-10 only)"),
     TruthSource(

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
-from benchmarks.truth import COLUMNS, Table, resolve
+from benchmarks.truth import COLUMNS, Table, WideTable, resolve, wide_column
 from benchmarks.types import Benchmark, TruthSource
 
 # ------------------------------------------------------------------ the table
@@ -118,7 +119,8 @@ def _source(name: str, table: Table | None, *, automatic: bool = True) -> TruthS
     def find() -> Path | None:
         return None if table is None else Path(f"{name}.file")
 
-    return TruthSource(name, find, load, f"get {name}", automatic)
+    suffix = {"compact": ".csv", "official": ".parquet"}.get(name, "")
+    return TruthSource(name, find, load, f"get {name}", automatic, suffix)
 
 
 def _benchmark(*truths: TruthSource) -> Benchmark:
@@ -198,3 +200,53 @@ def test_a_space_without_accuracies_says_so() -> None:
     for name in ("auto", "official"):
         with pytest.raises(InputError, match=r"toy has no accuracies .* not trained"):
             resolve(untrained, name, "cifar10")
+
+
+# ------------------------------------------------------------------ tables in wide form
+
+
+def _wide(frame: pd.DataFrame) -> WideTable:
+    """The rows of a long table, an architecture each, with columns that are no accuracies."""
+    names = [
+        wide_column(dataset, epochs, split, seed)
+        for dataset, epochs, split, seed in frame[list(COLUMNS[1:5])].itertuples(index=False)
+    ]
+    wide = frame.assign(name=names).pivot_table(index="arch", columns="name", values="accuracy")
+    arrow = pa.Table.from_pandas(wide.assign(seconds=1.0).reset_index(), preserve_index=False)
+    return WideTable("toy", "made up", "nobody", len(arrow), arrow.column_names, arrow.select)
+
+
+def test_wide_and_long_say_the_same() -> None:
+    long, wide = _table(), _wide(_table().frame)
+    assert wide.size() == long.size() == (2, 7)
+    kinds = [set(each.kinds().itertuples(index=False, name=None)) for each in (long, wide)]
+    assert kinds[0] == kinds[1]
+    for dataset, split, epochs in {row[1:4:2] + row[2:3] for row in ROWS}:
+        one, other = (each.accuracies(str(dataset), split, epochs) for each in (long, wide))
+        assert one.values.to_dict() == other.values.to_dict()
+        assert one.protocol == other.protocol
+        assert one.diverged(85) == other.diverged(85)
+    assert not wide.holds("cifar10", "train", 12)
+    with pytest.raises(InputError, match="made up has no train accuracy of cifar10 after 12"):
+        wide.accuracies("cifar10", "train", 12)
+
+
+def test_diverged_where_any_training_is() -> None:
+    truth = _table().accuracies("cifar10", "ori-test", 200)
+    assert truth.diverged(91) == {"a", "b"}  # 90, 92 and 97 have a mean of 93
+    assert truth.diverged(90) == {"b"}
+    assert dataclasses.replace(truth, lowest=None).diverged(91) == {"b"}
+
+
+# ------------------------------------------------------------------ each source's own split
+
+
+def test_a_source_may_count_another_split_as_final() -> None:
+    own = dataclasses.replace(_source("own", _table(ROWS[4:5])), splits=("ori-test", "train"))
+    benchmark = _benchmark(_source("lacking", _table(ROWS[6:])), own)
+    assert dict(resolve(benchmark, "auto", "cifar10").values) == {"a": 100.0}
+    assert dict(resolve(benchmark, "own", "cifar10").values) == {"a": 100.0}
+    with pytest.raises(InputError, match=r"own from own\.file has no ori-test accuracy"):
+        resolve(benchmark, "own", "cifar10", "ori-test")
+    both = dataclasses.replace(own, load=lambda path: _table())
+    assert dict(resolve(_benchmark(both), "own", "cifar10").values) == {"a": 93.0, "b": 80.0}
