@@ -130,13 +130,13 @@ def test_an_onnx_file_gives_the_same_logits() -> None:
     network, images = network_and_images()
     name = model.graph.input[0].name
     (logits,) = ReferenceEvaluator(model).run(None, {name: images.numpy()})
-    np.testing.assert_allclose(logits, network(images).detach(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(logits), network(images).detach(), rtol=1e-3, atol=1e-4)
 
 
 def test_onnx_without_its_packages(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(building.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     message = refused(capsys, "build", file_of("0"), "--export", "model.onnx")
     assert "without onnx and onnxscript" in message
     assert "[onnx]" in message
@@ -169,7 +169,8 @@ def test_unknown_export(capsys: pytest.CaptureFixture[str]) -> None:
             {"space": "mobilenetv2", "architecture": "initial", "dataset": "imagenet-50"},
             ["'imagenet-50'", "multiple of 32"],
         ),
-        ('{"a": 1}', ["no architecture of any of"]),
+        ('{"a": 1}', ["no UniNAS model", "unknown field 'a'"]),
+        ("[1]", ["no architecture of any of"]),
     ],
 )
 def test_refused(

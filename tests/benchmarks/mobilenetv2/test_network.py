@@ -161,7 +161,7 @@ def _search_size(network: Network) -> int:
     return total
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(structures)
 def test_closed_forms_are_the_built_networks(structure: Structure) -> None:
     for resolution, classes, se in ((64, 10, False), (96, 1000, True)):
