@@ -210,12 +210,21 @@ class HasIds(Protocol):
         """Ids of `architectures(name)`, in the same order."""
         ...
 
+    def count(self, name: str) -> int:
+        """Number of these."""
+        ...
+
 
 def ids_of(space: SearchSpace, name: str) -> Sequence[str]:
     """Ids of the members of the set `name`, in its order; an unknown one raises `InputError`."""
     if isinstance(space, HasIds):
         return space.ids(name)
     return [architecture.id for architecture in space.architectures(name)]
+
+
+def count_of(space: SearchSpace, name: str) -> int:
+    """Number of members of the set `name`; an unknown one raises `InputError`."""
+    return space.count(name) if isinstance(space, HasIds) else len(space.architectures(name))
 
 
 # What `harness build` asks of a space beyond `SearchSpace`; each is optional too.

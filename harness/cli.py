@@ -16,7 +16,7 @@ import typer
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies, resolve
-from benchmarks.types import ids_of
+from benchmarks.types import count_of
 from harness.cli_build import build
 from harness.cli_check import check_command
 from harness.cli_data import console, data_app, error_console, show_table
@@ -279,7 +279,7 @@ def list_benchmarks() -> None:
     for name in BENCHMARKS:
         benchmark = BENCHMARKS[name]
         space = benchmark.space
-        sets = ", ".join(f"{s} ({len(ids_of(space, s)):,})" for s in space.sets)
+        sets = ", ".join(f"{s} ({count_of(space, s):,})" for s in space.sets)
         here = [truth.name for truth in benchmark.truths if truth.find() is not None]
         truth = ", ".join(here) or "none" if benchmark.truths else "a space without accuracies"
         rows.append([name, ", ".join(space.datasets), sets, truth])
