@@ -253,6 +253,23 @@ class HasFigures(Protocol):
 
 
 @runtime_checkable
+class HasFiles(Protocol):
+    """A space with a file format of its own; `parse` takes the content of such a file."""
+
+    def own_dataset(self, architecture: Any) -> str:
+        """The dataset that the file of an architecture states."""
+        ...
+
+    def write(self, architecture: Any, path: Path) -> None:
+        """Write the file of an architecture, whole or not at all.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        ...
+
+
+@runtime_checkable
 class HasSqueezeExcitation(Protocol):
     """A space whose networks are searched without squeeze-and-excitation and trained with it."""
 

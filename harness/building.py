@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import warnings
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
-from benchmarks.types import HasFigures, HasSqueezeExcitation
+from benchmarks.types import HasFigures, HasFiles, HasSqueezeExcitation
 from harness.descriptions import Description
+from harness.report import style
 
 EXPORTS = (".pt2", ".onnx")
 
@@ -178,6 +180,41 @@ def export(network: nn.Module, resolution: int, path: Path) -> None:
             torch.onnx.export(
                 program, (), temporary, dynamo=True, external_data=False, verbose=False
             )
+
+
+def save(described: Description, path: Path) -> None:
+    """Write an architecture in the file format of its space.
+
+    Raises:
+        InputError: The space has none, or the file cannot be written.
+    """
+    space = described.benchmark.space
+    if not isinstance(space, HasFiles):
+        raise InputError(
+            f"{described.benchmark.name} has no file format of its own; the architecture is the "
+            f"text {described.architecture.id}"
+        )
+    space.write(described.architecture, path)
+
+
+def draw(described: Description, path: Path) -> list[Path]:
+    """Draw the blocks of an architecture; `harness/report/<space>_drawing.py` knows how.
+
+    Args:
+        described: The architecture.
+        path: Without an ending.
+
+    Returns:
+        The PNG and the SVG file.
+
+    Raises:
+        InputError: There is no drawing of the space, or the files cannot be written.
+    """
+    name = f"harness.report.{described.benchmark.name}_drawing"
+    if importlib.util.find_spec(name) is None:
+        raise InputError(f"there is no drawing of {described.benchmark.name} architectures")
+    with style.house_style():
+        return style.save(importlib.import_module(name).model_figure(described.architecture), path)
 
 
 class _quiet:  # noqa: N801 - used as a function

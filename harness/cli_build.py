@@ -17,7 +17,8 @@ def build(
         Path,
         typer.Argument(
             help="A winner of harness search (JSON), or a text file with one architecture: a "
-            "MobileNetV2 structure string, a NAS-Bench-201 string or index, a NAS-Bench-101 hash"
+            "MobileNetV2 structure string, a NAS-Bench-201 string or index, a NAS-Bench-101 hash; "
+            "or a UniNAS model file"
         ),
     ],
     space: Annotated[
@@ -37,6 +38,12 @@ def build(
         Path | None,
         typer.Option(help="Write the untrained network to a .pt2 (torch.export) or .onnx file"),
     ] = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Draw the blocks: a .png and a .svg of this name (uninas)")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the architecture in its space's file format (uninas)")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the exported weights")] = 0,
 ) -> None:
     """Build the network of one architecture."""
@@ -45,6 +52,10 @@ def build(
     if export is not None:
         building.check_export(export)
     described = descriptions.read(file, space, dataset)
+    written = [] if draw is None else building.draw(described, draw)
+    if save is not None:
+        building.save(described, save)
+        written.append(save)
     plain = building.network_of(replace(described, se=False), seed)
     network = building.network_of(described, seed) if described.se else plain
     figures = building.figures(described, plain)
@@ -67,3 +78,5 @@ def build(
         building.export(network, resolution, export)
         if not as_json:
             console.print(f"Written to {export}: untrained, seed {seed}", soft_wrap=True)
+    if written and not as_json:
+        console.print(f"Written to {', '.join(map(str, written))}", soft_wrap=True)

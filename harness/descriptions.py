@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
-from benchmarks.types import Benchmark, HasSqueezeExcitation, Recognises
+from benchmarks.types import Benchmark, HasFiles, HasSqueezeExcitation, Recognises
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,11 @@ def read(path: Path, space: str | None = None, dataset: str | None = None) -> De
             fields = {}
         else:
             text, benchmark = _checked(fields, space)
-        dataset = benchmark.space.dataset(
-            dataset or fields.get("dataset") or next(iter(benchmark.space.datasets))
-        ).name
-        architecture = benchmark.space.parse(text)
+        space_of, dataset = benchmark.space, dataset or fields.get("dataset")
+        architecture = space_of.parse(text)
+        if dataset is None and isinstance(space_of, HasFiles):
+            dataset = space_of.own_dataset(architecture)
+        dataset = space_of.dataset(dataset or next(iter(space_of.datasets))).name
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return Description(benchmark, architecture, dataset, fields.get("se", False))

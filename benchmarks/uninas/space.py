@@ -15,6 +15,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -309,6 +310,12 @@ _DATASETS = (
 )
 
 
+def _dataset_name(resolution: int, classes: int) -> str:
+    if (resolution, classes) == (224, 1000):
+        return "imagenet"
+    return f"imagenet-{resolution}" + (f"-{classes}" if classes != 1000 else "")
+
+
 @functools.cache
 def _dataset(name: str) -> Dataset:
     found = _DATASET.fullmatch(name)
@@ -317,9 +324,7 @@ def _dataset(name: str) -> Dataset:
     resolution, classes = int(found[1] or 224), int(found[2] or 1000)
     if resolution % 2 or resolution < 32 or classes < 2:
         raise InputError(f"there is no UniNAS dataset {name!r}; {_DATASETS}")
-    own = "imagenet"
-    if (resolution, classes) != (224, 1000):
-        own += f"-{resolution}" + (f"-{classes}" if classes != 1000 else "")
+    own = _dataset_name(resolution, classes)
     if name != own:  # one name a dataset: it is part of the key of scores
         raise InputError(f"the UniNAS dataset {name!r} is called {own!r}")
     return Dataset(name, classes, resolution, images=(), split="val")
@@ -377,6 +382,20 @@ class UniNASSpace:
         if given.startswith("{"):
             return files.parse(given)
         return KNOWN[given] if given in KNOWN else Model.parse(given)
+
+    def own_dataset(self, architecture: Model) -> str:
+        """The dataset of the model's own resolution and classes."""
+        return _dataset_name(architecture.img_size, architecture.classes)
+
+    def write(self, architecture: Model, path: Path) -> None:
+        """Write a model file in the public format (`benchmarks.uninas.files`).
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        from benchmarks.uninas import files
+
+        files.write(architecture, path)
 
     def index(self, architecture: Model) -> int | None:
         """None: the space has no order."""
@@ -436,15 +455,19 @@ class UniNASSpace:
         """More than `costs` says.
 
         Returns:
-            trainable_params, without those that no gradient reaches; flops_uninas, in the
-            convention of the space and the paper's tables: two for a multiply-accumulate, and
-            elementwise operations of nodes.
+            trainable_params, without those that no gradient reaches; flops in the convention of
+            the space and the paper's tables: two for a multiply-accumulate, and elementwise
+            operations of nodes; macs, what `costs` calls FLOPs.
 
         Raises:
             InputError: As `costs`.
         """
         counts = self._at(architecture, dataset).counts()
-        return {"trainable_params": counts.trainable, "flops_uninas": counts.flops}
+        return {
+            "trainable_params": counts.trainable,
+            "flops": counts.flops,
+            "macs": counts.macs,
+        }
 
     def network(self, architecture: Model, dataset: str) -> Network:
         """The model's network; weights as the public code draws them.
