@@ -210,12 +210,59 @@ class HasIds(Protocol):
         """Ids of `architectures(name)`, in the same order."""
         ...
 
+    def count(self, name: str) -> int:
+        """Number of these."""
+        ...
+
 
 def ids_of(space: SearchSpace, name: str) -> Sequence[str]:
     """Ids of the members of the set `name`, in its order; an unknown one raises `InputError`."""
     if isinstance(space, HasIds):
         return space.ids(name)
     return [architecture.id for architecture in space.architectures(name)]
+
+
+def count_of(space: SearchSpace, name: str) -> int:
+    """Number of members of the set `name`; an unknown one raises `InputError`."""
+    return space.count(name) if isinstance(space, HasIds) else len(space.architectures(name))
+
+
+# What `harness build` asks of a space beyond `SearchSpace`; each is optional too.
+
+
+@runtime_checkable
+class Recognises(Protocol):
+    """A space that knows its architectures by sight; others are asked to `parse`."""
+
+    def recognises(self, text: str) -> bool:
+        """Whether a text is meant to be an architecture of this space, well formed or not."""
+        ...
+
+
+@runtime_checkable
+class HasFigures(Protocol):
+    """A space of whose architectures more is to be said than `costs`."""
+
+    def figures(self, architecture: Any, dataset: str) -> Mapping[str, int]:
+        """More figures by name; one that `Costs` has too takes its place.
+
+        Raises:
+            InputError: The dataset is unknown.
+        """
+        ...
+
+
+@runtime_checkable
+class HasSqueezeExcitation(Protocol):
+    """A space whose networks are searched without squeeze-and-excitation and trained with it."""
+
+    def network_with_se(self, architecture: Any, dataset: str) -> nn.Module:
+        """As `network`, with squeeze-and-excitation.
+
+        Raises:
+            InputError: The dataset is unknown.
+        """
+        ...
 
 
 @dataclass(frozen=True)

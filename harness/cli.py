@@ -16,7 +16,8 @@ import typer
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies, resolve
-from benchmarks.types import ids_of
+from benchmarks.types import count_of
+from harness.cli_build import build
 from harness.cli_check import check_command
 from harness.cli_data import console, data_app, error_console, show_table
 from harness.cli_exchange import ProxyFiles, compare, export, import_scores, use_proxy_files
@@ -68,6 +69,7 @@ app.add_typer(data_app, name="data")
 app.command("tables")(tables_command)
 app.command("search")(search_command)
 app.command("check")(check_command)
+app.command()(build)
 app.command()(export)
 app.command()(import_scores)
 app.command()(compare)
@@ -140,6 +142,9 @@ def evaluate_command(
     ] = None,
     drop_diverged: DropDiverged = False,
     out: Annotated[Path, typer.Option(help="Folder for results")] = DEFAULT_OUT,
+    label: Annotated[
+        str, typer.Option(help="Subfolder, for another evaluation of the same dataset")
+    ] = "",
     ndcg_p: Annotated[int | None, typer.Option(min=1, help="P of the nDCG")] = None,
     resamples: Annotated[int, typer.Option(min=10, help="Bootstrap resamples")] = 1000,
     proxy_file: ProxyFiles = None,
@@ -151,7 +156,7 @@ def evaluate_command(
     chosen = BENCHMARKS[benchmark]
     accuracies = resolve(chosen, truth, dataset, split, epochs)
     console.print(f"Ground truth: {accuracies.protocol}")
-    folder = out / chosen.name / dataset
+    folder = out / chosen.name / dataset / label
     check_writable(folder)
     plan = make_plan(
         [*proxies, *map(formula, aggregate or ()), *BASELINES], benchmark, dataset, set_name,
@@ -274,7 +279,7 @@ def list_benchmarks() -> None:
     for name in BENCHMARKS:
         benchmark = BENCHMARKS[name]
         space = benchmark.space
-        sets = ", ".join(f"{s} ({len(ids_of(space, s)):,})" for s in space.sets)
+        sets = ", ".join(f"{s} ({count_of(space, s):,})" for s in space.sets)
         here = [truth.name for truth in benchmark.truths if truth.find() is not None]
         truth = ", ".join(here) or "none" if benchmark.truths else "a space without accuracies"
         rows.append([name, ", ".join(space.datasets), sets, truth])

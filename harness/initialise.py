@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -18,7 +19,8 @@ def initialise(network: nn.Module, scheme: str, seed: int) -> None:
         network: On the CPU, so that the weights do not depend on the device.
         scheme: "kaiming": convolution and linear weights N(0, 2 / fan_in), biases 0;
             "gaussian": the same weights N(0, 1); "default": as PyTorch's modules reset
-            themselves. Batch norms get weight 1, bias 0 and fresh running statistics.
+            themselves. Batch norms get weight 1, bias 0 and fresh running statistics; all
+            other modules with parameters reset themselves (layer norms to 1 and 0).
         seed: Of this network's own generator.
 
     Raises:
@@ -45,6 +47,11 @@ def initialise(network: nn.Module, scheme: str, seed: int) -> None:
                     module.bias.zero_()
             elif isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.reset_parameters()
+            elif module._parameters and hasattr(module, "reset_parameters"):
+                again: Callable[[], None] = getattr(module, "reset_parameters")  # noqa: B009
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+                    again()
 
 
 def weight_seed(benchmark: str, dataset: str, arch: str, seed: int, proxy: Proxy) -> int:

@@ -27,6 +27,8 @@ from benchmarks.types import (
 )
 from harness import engine
 from harness.engine import Request
+from harness.imported import is_imported
+from harness.predict import MODELS
 from harness.proxies import PROXIES
 from harness.scores import aggregate_of, check_part, columns_of, split_part, value_of
 from harness.search import (
@@ -117,6 +119,7 @@ def plans_of(
                 f"{iterations:,} are evaluated; give a --population from 2 to {iterations - 1:,}"
             )
         for proxy in dict.fromkeys(proxies):
+            formula_of(proxy)
             columns = {
                 name: dict(request.column(PROXIES[name], request.seeds[0]))
                 for name in _proxies(proxy)
@@ -140,10 +143,12 @@ def formula_of(name: str) -> str | Formula:
     """The objective that a name means; an aggregate as a tree down to proxies and parts.
 
     Raises:
-        InputError: The name means nothing known.
+        InputError: The name means nothing known, or a model or imported scores.
     """
     if name == RANDOM:
         return name
+    if name in MODELS or is_imported(name):
+        raise InputError(f"{name!r} cannot guide a search: it cannot be scored for a new network")
     aggregate = aggregate_of(name)
     if aggregate is None:
         proxy, part = split_part(name)

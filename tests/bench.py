@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import copy
 import os
+import random
 import resource
 import statistics
 import tempfile
@@ -23,6 +24,9 @@ from scipy import stats
 from torch import nn
 
 from benchmarks import BENCHMARKS, inputs
+from benchmarks.mobilenetv2.space import MobileNetV2Space
+from benchmarks.nasbench101.enumeration import Enumeration, enumerate_cells
+from benchmarks.nasbench101.space import module_hash
 from benchmarks.nasbench201.table import read_compact
 from benchmarks.truth import Accuracies
 from benchmarks.types import Batch
@@ -165,6 +169,37 @@ def proxies(cells: int, batch_size: int, device: str) -> None:
     print(f"closed-form costs: {1e6 * costs_time / 15_625:.1f} us a cell")
 
 
+def candidates(count: int = 20_000) -> None:
+    """Mutations of MobileNetV2 structures with the check of their limits; no network is built."""
+    space, rng = MobileNetV2Space(), random.Random(0)
+    parents = [space.initial]
+    tried = 0
+
+    def search() -> None:
+        nonlocal tried
+        for _ in range(count):
+            child = space.mutate(rng.choice(parents), rng)
+            limits = space.limits(child, "imagenet")
+            tried += 1
+            if limits["flops"] <= 450e6 and limits["layers"] <= 14:
+                parents.append(child)
+
+    # CPU time: this is one thread of plain Python, and others may be busy here.
+    started = time.process_time()
+    search()
+    searched = time.process_time()
+    for parent in parents[-5:]:
+        space.network(parent, "imagenet")
+    built = (time.process_time() - searched) / 5
+    rate = tried / (searched - started)
+    print(
+        "mobilenetv2 candidates, mutated and checked against 450M FLOPs and 14 layers: "
+        f"{rate:,.0f} a CPU second (> 1,000), {(len(parents) - 1) / tried:.0%} kept; "
+        f"building the network instead: {1 / built:,.0f} a CPU second",
+        flush=True,
+    )
+
+
 def tables() -> None:
     """Loading the compact table (one of the same shape, made here), and the metrics."""
     space = BENCHMARKS["nasbench201"].space
@@ -208,6 +243,29 @@ def tables() -> None:
     )
 
 
+def nasbench101(cells: int, batch_size: int) -> None:
+    """Enumerating, hashing and building NAS-Bench-101 cells, beside a score."""
+    made: list[Enumeration] = []
+    spent = seconds(lambda: made.append(enumerate_cells()))
+    every = made[0]
+    print(f"nasbench101, all {len(every):,} cells enumerated and hashed: {spent:.0f} s (< 180)")
+    drawn = [every[row] for row in np.random.RandomState(0).choice(len(every), 20_000)]
+    hashed = seconds(lambda: [module_hash(cell.matrix, cell.ops) for cell in drawn])
+    print(f"nasbench101, hash rate: {len(drawn) / hashed:,.0f} cells/s")
+    space = BENCHMARKS["nasbench101"].space
+    few = drawn[:cells]
+    costs = seconds(lambda: [space.costs(cell, "cifar10") for cell in drawn])
+    built = seconds(lambda: [space.network(cell, "cifar10") for cell in few])
+    request = Request("nasbench101", "cifar10", [c.id for c in few], ["nwot"], (0,), batch_size)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite") as store:
+        scored = seconds(lambda: run(request, store, workers=1))
+    print(
+        f"nasbench101, {1e6 * costs / len(drawn):.0f} us a cell for closed-form costs; "
+        f"{1000 * built / cells:,.0f} ms to build a network, {100 * built / scored:.1f} % of "
+        f"scoring it with nwot ({1000 * scored / cells:,.0f} ms)"
+    )
+
+
 def main() -> None:
     """Run all benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -227,7 +285,9 @@ def main() -> None:
     for dataset in options.datasets:
         jacobians(dataset, options.cells, options.batch_size, options.device)
     keep_freed_memory()
+    candidates()
     tables()
+    nasbench101(options.cells, options.batch_size)
     proxies(options.cells, options.batch_size, options.device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of all of this, literal versions included: {peak:,.0f} MB")

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = [p for package in ("benchmarks", "harness") for p in (ROOT / package).rglob("*.py")]
 PROXIES = [p for p in (ROOT / "harness/proxies").glob("*.py") if not p.name.startswith("_")]
+ALGORITHMS = [p for p in (ROOT / "harness/search").glob("*.py") if not p.name.startswith("_")]
 
 #: What a function of columns knows nothing of.
 _STAGES = (
@@ -29,8 +30,27 @@ LATER = {
     "harness/evaluate.py": ("harness.engine", "harness.report", "harness.scores", "harness.cli"),
     "harness/aggregates.py": _STAGES,
     "harness/predict.py": _STAGES,
+    "harness/search/": (
+        "benchmarks.types",
+        "benchmarks.truth",
+        "benchmarks.BENCHMARKS",
+        "benchmarks.nasbench",
+        "benchmarks.mobilenetv2",
+        "harness.proxies",
+        *_STAGES,
+        "harness.searching",
+    ),
+    "harness/searching.py": (
+        "benchmarks.truth",
+        "harness.trajectories",
+        "harness.report",
+        "harness.cli",
+    ),
+    "harness/trajectories.py": ("benchmarks.", *_STAGES, "harness.search"),
     "harness/held.py": ("harness.report", "harness.cli"),
     "harness/cost.py": ("harness.store", "harness.scores", "harness.report", "harness.cli"),
+    "harness/descriptions.py": ("harness.",),
+    "harness/building.py": (*_STAGES, "harness.proxies", "harness.search"),
     "harness/report": ("harness.engine", "harness.store", "harness.evaluate", "harness.cli"),
 }
 
@@ -63,9 +83,19 @@ def test_no_proxy_imports_another(path: Path) -> None:
     assert not [m for m in imports(path) if m.startswith(tuple(others))]
 
 
+@pytest.mark.parametrize("path", ALGORITHMS, ids=lambda p: p.stem)
+def test_no_algorithm_imports_another(path: Path) -> None:
+    others = {f"harness.search.{p.stem}." for p in ALGORITHMS if p != path}
+    assert not [m for m in imports(path) if m.startswith(tuple(others))]
+
+
 @pytest.mark.parametrize(
     "module",
     [
+        "harness.search",
+        "harness.trajectories",
+        "harness.report.search",
+        "harness.report.search_plots",
         "harness.metrics",
         "harness.evaluate",
         "harness.aggregates",
@@ -76,6 +106,11 @@ def test_no_proxy_imports_another(path: Path) -> None:
         "harness.report.published_plots",
         "benchmarks.nasbench201.table",
         "benchmarks.nasbench201",
+        "benchmarks.mobilenetv2",
+        "benchmarks.uninas",
+        "benchmarks.uninas.walk",
+        "benchmarks.uninas.files",
+        "harness.report.uninas_drawing",
         "harness.cli",
     ],
 )

@@ -28,12 +28,12 @@ from benchmarks.nasbench101.space import (
     MAX_VERTICES,
     OPS,
     OUTPUT,
+    SIZE,
     Cell,
     Matrix,
     module_hash,
 )
 
-SIZE = 423_624
 FILE = "nasbench101-cells.parquet"
 
 

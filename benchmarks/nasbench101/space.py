@@ -28,6 +28,8 @@ INPUT, OUTPUT = "input", "output"
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 MAX_VERTICES = 7
 MAX_EDGES = 9
+#: Cells of the space.
+SIZE = 423_624
 STEM_CHANNELS = 128
 STACKS = 3
 CELLS_PER_STACK = 3
@@ -243,8 +245,7 @@ class NASBench101Space:
         """
         from benchmarks.nasbench101.enumeration import enumeration
 
-        if name not in self.sets:
-            raise InputError(f"unknown NAS-Bench-101 set {name!r}; known: {', '.join(self.sets)}")
+        self.count(name)
         return enumeration()
 
     def ids(self, name: str) -> list[str]:
@@ -254,6 +255,16 @@ class NASBench101Space:
             InputError: The set is unknown.
         """
         return [digest.hex() for digest in self.architectures(name).hashes]
+
+    def count(self, name: str) -> int:
+        """Number of cells of the set `name`, known without enumerating them.
+
+        Raises:
+            InputError: The set is unknown.
+        """
+        if name not in self.sets:
+            raise InputError(f"unknown NAS-Bench-101 set {name!r}; known: {', '.join(self.sets)}")
+        return SIZE
 
     def parse(self, text: str) -> Cell:
         """The cell named by a module hash, or by the codes of NAS-Bench-Suite-Zero, "(0, 1, ...)".

@@ -248,6 +248,11 @@ class NASBench201Space:
         """
         return _architectures(name)
 
+    def recognises(self, text: str) -> bool:
+        """Whether a text is meant to be an architecture string or an index."""
+        text = text.strip()
+        return text.startswith("|") or (text.isascii() and text.isdigit() and len(text) <= 9)
+
     def parse(self, text: str) -> Cell:
         """The cell named by an architecture string, an official index, or operation codes in
         the order of NAS-Bench-Suite-Zero, "(4, 0, 3, 1, 4, 3)".

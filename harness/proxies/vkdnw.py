@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
+from harness.jacobian import scalar_parameters
 from harness.passes import fisher_jacobian
 from harness.proxies._registry import Score, register_proxy
 
 _ALPHA = 0.05  # label smoothing of the predicted probabilities
 _TINY = 1e-10
+_ENTRIES = 1 << 24  # of the factors L held at once: 1,000 classes have a million each
 
 Factor = Literal["public", "exact"]
 
@@ -59,7 +61,7 @@ def vkdnw_exact(network: nn.Module, batch: Batch) -> Score:
 
 
 def _score(network: nn.Module, batch: Batch, factor: Factor) -> dict[str, float]:
-    layers = sum(1 for _ in network.parameters())
+    layers = len(scalar_parameters(network, None))
     logits, jacobian = fisher_jacobian(network, batch)
     deciles = spectrum_deciles(fisher_matrix(logits, jacobian, factor))
     entropy = decile_entropy(deciles)
@@ -103,9 +105,13 @@ def fisher_matrix(logits: Tensor, jacobian: Tensor, factor: Factor) -> Tensor:
     """
     logits, jacobian = logits.double(), jacobian.double()
     smoothed = (1 - _ALPHA) * logits.softmax(-1) + _ALPHA / logits.shape[-1]
-    lower = softmax_covariance_factor(smoothed)
-    root = lower.mT if factor == "exact" else lower
-    rows = (root @ jacobian).flatten(0, 1)
+    at_once = max(1, _ENTRIES // logits.shape[-1] ** 2)
+    parts = []
+    for p, j in zip(smoothed.split(at_once), jacobian.split(at_once), strict=True):
+        lower = softmax_covariance_factor(p)
+        root = lower.mT if factor == "exact" else lower
+        parts.append((root @ j).flatten(0, 1))
+    rows = torch.cat(parts)
     return rows.T @ rows / len(logits)
 
 

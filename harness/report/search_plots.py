@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from harness.report import style
@@ -60,7 +61,7 @@ def accuracy_figure(accuracy: Curves, optimum: float, title: str) -> Figure:
         label: np.maximum(optimum - curve[::-1], _NO_REGRET) for label, curve in accuracy.items()
     }
     band_chart(right, regret)
-    right.set_yscale("log")
+    _plain_log(right)
     right.set_ylabel(f"regret (points; {_NO_REGRET:g}: none)")
     _finish(figure, left)
     return figure
@@ -77,7 +78,7 @@ def progress_figure(rank: Curves, flops: Curves, limit: float | None, title: str
     """
     figure, (left, right) = _two_panels(title)
     band_chart(left, rank)
-    left.set_yscale("log")
+    _plain_log(left)
     left.invert_yaxis()
     left.set_ylabel("final rank of the best so far (1: what was found)")
     band_chart(right, {label: curve / 1e6 for label, curve in flops.items()})
@@ -86,6 +87,13 @@ def progress_figure(rank: Curves, flops: Curves, limit: float | None, title: str
     right.set_ylabel("MFLOPs of the best so far (dashed: the limit)")
     _finish(figure, left)
     return figure
+
+
+def _plain_log(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _two_panels(title: str) -> tuple[Figure, tuple[Axes, Axes]]:

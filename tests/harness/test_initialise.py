@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.nasbench201.network import Network
 from benchmarks.types import derive_seed
+from benchmarks.uninas.network import RelativePositionBias
 from harness.initialise import initialise, weight_seed
 from harness.proxies import PROXIES
 from tests.harness.networks import MIXED, randomised
@@ -133,3 +134,19 @@ def test_weights_are_shared_by_proxies_of_one_initialisation() -> None:
         ("nasbench201", "cifar10", MIXED.id, 1),
     ]
     assert len({weight_seed(*each, nwot) for each in (key, *others)}) == 5
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_other_modules_reset_themselves_from_the_seed(scheme: str) -> None:
+    network = nn.Sequential(nn.LayerNorm(4), RelativePositionBias(3))
+    with torch.no_grad():
+        for p in network.parameters():
+            p.fill_(7)
+    before = torch.get_rng_state()
+    one, again, other = (drawn(network, scheme, seed) for seed in (1, 1, 2))
+    assert torch.get_rng_state().equal(before)
+    assert one["0.weight"].equal(torch.ones(4))
+    assert not one["0.bias"].any()
+    assert one["1.table"].equal(again["1.table"])
+    assert not one["1.table"].equal(other["1.table"])
+    assert 0.01 < float(one["1.table"].std()) < 0.03

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.nasbench201.space import Cell
+from benchmarks.uninas.network import Network as UniNASNetwork
+from benchmarks.uninas.space import Model
+from harness import jacobian
 from harness.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
 from tests.harness.networks import (
     ALL_NONE,
@@ -321,3 +324,76 @@ def test_scalar_parameters_are_the_first_in_order() -> None:
     assert scalar_parameters(network) == names[:128]
     assert scalar_parameters(network, None) == names
     assert scalar_parameters(network, 3) == names[:3]
+
+
+# ------------------------------------------------------------------ forwards
+
+
+@pytest.mark.parametrize("directions", [1, 4, None])
+def test_equals_reference_forwards(directions: int | None) -> None:
+    # Fewer scalars than backward passes: the other way. It needs a rule for no layer.
+    layers = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 6, 3, stride=2), nn.BatchNorm2d(6), nn.GELU()),
+        nn.PReLU(),
+        nn.Conv2d(6, 40, 3, padding=1, padding_mode="circular"),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(40, 30),
+        nn.LayerNorm(30),
+        nn.Linear(30, 50),
+    )
+    network, inputs = randomised(layers), noise(3)
+    names = scalar_parameters(network)
+    assert len(names) < 30
+    before = state_of(network)
+    logits, found = scalar_jacobian(network, inputs, names, directions=directions)
+    assert state_of(network) == before
+    # Not by torch.func, which raises at PReLU.
+    assert_same(found, torch.from_numpy(literal.jacobian(network, inputs, names)))
+    assert_same(logits[..., None], network(inputs).detach()[..., None])
+
+
+def test_falls_back_where_it_cannot_go_forwards() -> None:
+    # torch.func's forward mode of a group norm fails on channels-last maps.
+    body = nn.Sequential(nn.Conv2d(3, 40, 3, stride=2), nn.GroupNorm(2, 40), nn.Tanh())
+    network = randomised(nn.Sequential(body, nn.Flatten(), nn.Linear(360, 50)))
+    inputs = noise(3)
+    names = scalar_parameters(network)
+    expected = scalar_jacobian_reference(network, inputs, names)
+    assert_same(scalar_jacobian(network, inputs, names)[1], expected)
+
+
+def test_a_few_samples_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, inputs = randomised(custom(50)), noise(5)
+    names = scalar_parameters(network, 5)
+    whole = scalar_jacobian(network, inputs, names)[1]
+    monkeypatch.setattr(jacobian, "_PIXELS", 2 * 8 * 64)
+    assert_same(scalar_jacobian(network, inputs, names)[1], whole)
+    assert_same(whole, scalar_jacobian_reference(network, inputs, names))
+
+
+def test_forwards_leaves_the_network_as_found_after_an_error() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 40, 3), nn.GroupNorm(2, 40), Explodes(), nn.Linear(40, 50))
+    before = state_of(randomised(network))
+    with pytest.raises(RuntimeError, match="a layer broke"):
+        scalar_jacobian(network, noise(2), scalar_parameters(network))
+    assert state_of(network) == before
+
+
+@pytest.mark.parametrize("classes", [7, 120])
+@pytest.mark.parametrize("stages", ["T/R", "E/{avg(bn),ln,mask|attention(4*;gelu;10*),zero}"])
+def test_equals_reference_on_uninas(stages: str, classes: int) -> None:
+    model = Model.parse(f"4-4:96-96:{stages}:px=16:classes={classes}")
+    network, inputs = randomised(UniNASNetwork(model)), noise(2, 16)
+    names = scalar_parameters(network)
+    assert len(names) == model.counts().tensors
+    expected = torch.from_numpy(literal.jacobian(network, inputs, names))
+    assert_same(scalar_jacobian(network, inputs, names)[1], expected)
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    network = custom(5)
+    names = scalar_parameters(network, None)
+    network.get_parameter(names[3]).requires_grad_(False)
+    assert scalar_parameters(network, None) == names[:3] + names[4:]
+    assert scalar_parameters(network, 4) == names[:3] + names[4:5]

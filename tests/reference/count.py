@@ -9,15 +9,14 @@ def macs(network: nn.Module, image: Tensor) -> int:
     """Multiply-accumulates of all convolutions and linear layers (with bias) for one image.
 
     Args:
-        network: Any network; its convolutions have no bias.
+        network: Any network.
         image: One image, (1, 3, R, R).
     """
     counts: list[int] = []
 
     def convolution(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         assert isinstance(module, nn.Conv2d)
-        assert module.bias is None
-        counts.append(output.numel() * module.weight[0].numel())
+        counts.append(output.numel() * (module.weight[0].numel() + (module.bias is not None)))
 
     def linear(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         assert isinstance(module, nn.Linear)

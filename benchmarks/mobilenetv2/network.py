@@ -1,0 +1,140 @@
+"""MobileNetV2 structures as PyTorch networks, as ZenNAS and its successors build them.
+
+Batch norms have eps 1e-3. Modules are registered in the published order (superblocks in order, in
+a unit its main path before its shortcut), because some proxies read parameters in that order.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.mobilenetv2.space import Block, Convolution, Structure, Unit
+
+_EPS = 1e-3
+
+
+def _conv_bn(
+    c_in: int, c_out: int, kernel: int, stride: int = 1, *, groups: int = 1, bias: bool = False
+) -> list[nn.Module]:
+    """Convolution and batch norm; (B, c_in, H, W) -> (B, c_out, ceil(H / stride), ...)."""
+    return [
+        nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=bias),
+        nn.BatchNorm2d(c_out, eps=_EPS),
+    ]
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales channels by a function of their means: (B, C, H, W) -> (B, C, H, W).
+
+    Batch norms follow its two convolutions; in train mode a batch must have several images.
+    """
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.scale = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            *_conv_bn(channels, squeezed, 1),
+            nn.ReLU(),
+            *_conv_bn(squeezed, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x * self.scale(x)
+        return out
+
+
+class InvertedResidual(nn.Module):
+    """One unit: (B, c_in, H, W) -> (B, c_out, ceil(H / stride), ceil(W / stride)).
+
+    1x1, depthwise k x k and 1x1 convolutions with batch norms, ReLU behind the first two, then
+    squeeze-and-excitation where there is one; the shortcut is added, then a ReLU.
+    """
+
+    def __init__(self, unit: Unit, *, se: bool) -> None:
+        super().__init__()
+        hidden = unit.hidden
+        self.body = nn.Sequential(
+            *_conv_bn(unit.c_in, hidden, 1),
+            nn.ReLU(),
+            *_conv_bn(hidden, hidden, unit.kernel, unit.stride, groups=hidden),
+            nn.ReLU(),
+            *([SqueezeExcitation(hidden, unit.squeezed)] if se else []),
+            *_conv_bn(hidden, unit.c_out, 1),
+        )
+        self.shortcut: nn.Module = (
+            nn.Sequential(*_conv_bn(unit.c_in, unit.c_out, 1, unit.stride, bias=True))
+            if unit.projects
+            else nn.Identity()
+        )
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.relu(self.body(x) + self.shortcut(x))
+        return out
+
+
+class SuperBlock(nn.Sequential):
+    """One superblock; its children are convolutions with batch norm and ReLU, or units."""
+
+    def __init__(self, block: Block, *, se: bool) -> None:
+        if isinstance(block, Convolution):
+            c_in, stride = block.c_in, block.stride
+            layers: list[nn.Module] = []
+            for _ in range(block.sublayers):
+                conv = _conv_bn(c_in, block.c_out, block.kernel, stride)
+                layers.append(nn.Sequential(*conv, nn.ReLU()))
+                c_in, stride = block.c_out, 1
+            super().__init__(*layers)
+        else:
+            super().__init__(*(InvertedResidual(unit, se=se) for unit in block.units()))
+        self.kind = block.type
+
+    def _get_name(self) -> str:
+        return self.kind
+
+
+class Network(nn.Module):
+    """The full network of a structure: superblocks, global pooling, classifier.
+
+    Args:
+        structure: The structure.
+        classes: Number of logits.
+        se: Squeeze-and-excitation in every unit, as in the papers' final training.
+    """
+
+    def __init__(self, structure: Structure, classes: int, *, se: bool = False) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(SuperBlock(block, se=se) for block in structure.blocks)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(structure.blocks[-1].c_out, classes)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Outputs of every convolution and unit, in order, each (B, C, H, W) and behind a ReLU.
+
+        The maps that AZ-NAS reads: 10 for the initial structure, two a sublayer of inverted
+        residuals and one a convolution.
+        """
+        maps: list[Tensor] = []
+        for block in self.blocks:
+            assert isinstance(block, SuperBlock)
+            for layer in block:
+                x = layer(x)
+                maps.append(x)
+        return maps
+
+    def pre_gap(self, x: Tensor) -> Tensor:
+        """The last map before pooling, after batch norm and ReLU: (B, C, ceil(H / 32), ...)."""
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits (B, classes) of the last of the `features`."""
+        logits: Tensor = self.classifier(torch.flatten(self.pool(x), 1))
+        return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, classes) of images (B, 3, H, W)."""
+        return self.head(self.pre_gap(x))
