@@ -168,11 +168,15 @@ def make_plan(
     )
     if len(candidates) < total:
         sampled += f" of the {len(candidates):,} with an accuracy"
-        sampled += " and no diverged training" if drop_diverged else ""
+        sampled += " and no diverged training," if drop_diverged else ","
     wanted = list(dict.fromkeys(proxies))
     diverged = []
     if below is not None:
-        fate = "left out" if drop_diverged else f"kept, {len(failed.intersection(picked)):,} here"
+        fate = (
+            "left out"
+            if drop_diverged
+            else f"kept, {len(failed.intersection(picked)):,} in the sample"
+        )
         diverged.append(
             f"{len(failed):,} of {len(members):,} architectures have a training that diverged "
             f"(accuracy below {below:g} %), {fate}"

@@ -88,11 +88,11 @@ def test_diverged_trainings_are_counted_and_left_out() -> None:
     evaluated = ("eval", "params", *OPTIONS, "--truth", path)
     assert run(*evaluated, "--sample", "all") == 0
     words = "2 of 9 architectures have a training that diverged (accuracy below 15 %)"
-    assert f"{words}, kept, 2 here" in _page()
+    assert f"{words}, kept, 2 in the sample" in _page()
     assert run(*evaluated, "--sample", "all", "--drop-diverged") == 0
     page = _page()
     assert f"{words}, left out" in page
-    assert "all of the 7 with an accuracy and no diverged training of the 9 of all" in page
+    assert "all of the 7 with an accuracy and no diverged training, of the 9 of all" in page
     assert (pd.read_csv(FOLDER / "evaluation.csv")["n"] == 7).all()
 
 
@@ -145,7 +145,7 @@ def test_partly_covered_space_says_what_the_sample_is_of() -> None:
     assert run("data", "import", "nasbench101", path, "--out", "part.parquet") == 0
     evaluated = ("eval", "params", *OPTIONS, "--truth", "part.parquet")
     assert run(*evaluated, "--sample", 4) == 0
-    words = "architectures: a seeded random 4 (seed 0) of the 6 with an accuracy of the 9 of all"
+    words = "architectures: a seeded random 4 (seed 0) of the 6 with an accuracy, of the 9 of all"
     assert words in _page()
 
 
