@@ -38,6 +38,7 @@ from harness.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_
 from harness.proxies import PROXIES
 from harness.proxies.vkdnw import fisher_matrix, spectrum_deciles
 from harness.sampling import sample
+from harness.scores import proxies_of
 from harness.store import Store
 from tests.reference.literals import LITERALS
 
@@ -198,6 +199,14 @@ def candidates(count: int = 20_000) -> None:
         f"building the network instead: {1 / built:,.0f} a CPU second",
         flush=True,
     )
+    dataset, scored = "imagenet-64-10", [parent.id for parent in parents[-5:]]
+    proxies = proxies_of(["vkdnw_agg"])
+    request = Request("mobilenetv2", dataset, scored, proxies, batch_size=16)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite") as store:
+        started = time.process_time()
+        run(request, store, workers=1)
+        rate = len(scored) / (time.process_time() - started)
+    print(f"the same scored with vkdnw_agg at {dataset}, batch 16: {rate:.2f} a CPU second")
 
 
 def tables() -> None:
