@@ -77,7 +77,7 @@ class Cell:
                 an unknown operation.
 
         >>> Cell.of([[0, 1], [0, 0]], ["input", "output"]).id
-        'ea3a7fb09f39bb16a3cd8a8ab0a8bd3c'
+        '043721b9c7fe8c5fad811d47d83132ec'
         """
         rows = tuple(tuple(int(entry) for entry in row) for row in matrix)
         labels = tuple(ops)
