@@ -272,6 +272,16 @@ def list_proxies(proxy_file: ProxyFiles = None) -> None:
     show_table("Models: trained on the accuracies of some architectures", rows, text_columns=3)
 
 
+@list_app.command("algorithms")
+def list_algorithms() -> None:
+    """Every search algorithm: what it is, where from."""
+    from harness.search import ALGORITHMS
+
+    rows = [["algorithm", "what", "paper"]]
+    rows += [[a.name, a.summary, a.paper] for a in map(ALGORITHMS.__getitem__, ALGORITHMS)]
+    show_table("Search algorithms", rows, text_columns=3)
+
+
 @list_app.command("benchmarks")
 def list_benchmarks() -> None:
     """Every benchmark: datasets, architecture sets, sources of ground truth."""

@@ -8,15 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from benchmarks import BENCHMARKS
-from benchmarks.truth import resolve
-from benchmarks.types import Benchmark, TruthSource
-from harness import cli_search, plugins, searching
+from benchmarks.truth import Table, resolve
+from benchmarks.types import TruthSource
+from harness import plugins, searching
 from harness.cli import main
 
 ROOT = Path(__file__).parents[3]
@@ -161,17 +163,14 @@ def test_no_accuracy_is_read_before_the_search_has_ended(
         return found
 
     def guarded(truth: TruthSource) -> TruthSource:
-        def load(path: Path) -> object:
+        def load(path: Path) -> Table:
             searches.append("reads")
             return truth.load(path)
 
-        return TruthSource(truth.name, truth.find, load, truth.remedy, truth.automatic)  # type: ignore[arg-type]
+        return replace(truth, load=load)
 
     truths = [*map(guarded, benchmark.truths)]
-    watching = Benchmark(
-        benchmark.name, benchmark.space, truths, benchmark.import_official, benchmark.keep,
-        benchmark.ndcg_top,
-    )  # fmt: skip
+    watching = replace(benchmark, truths=truths)
     monkeypatch.setattr(searching, "search", watched)
     monkeypatch.setattr(BENCHMARKS, "_entries", {**BENCHMARKS._entries, "nasbench201": watching})
     options = ("--iterations", 20, "--population", 5, "--seeds", 2)
@@ -179,14 +178,39 @@ def test_no_accuracy_is_read_before_the_search_has_ended(
     assert searches == ["begins", "ends"] * 4 + ["reads"]
 
 
+class Doubled:
+    """nasbench201 with a counter of its own for the limits, and a cell to begin at."""
+
+    def __init__(self) -> None:
+        self._space = BENCHMARKS["nasbench201"].space
+        self.initial = self._space.parse("0")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._space, name)
+
+    def limits(self, cell: Any, dataset: str) -> dict[str, float]:
+        costs = self._space.costs(cell, dataset)
+        return {"flops": 2 * costs.flops, "params": costs.params, "layers": 1}
+
+
 def test_a_space_without_accuracies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli_search, "_accuracies", lambda *_: None)
-    assert run("--proxy", "flops", "--iterations", 30, "--population", 5) == 0
+    space: Any = Doubled()
+    untrained = replace(BENCHMARKS["nasbench201"], space=space, truths=())
+    monkeypatch.setattr(BENCHMARKS, "_entries", {"nasbench201": untrained})
+    options = ("--iterations", 30, "--population", 12, "--max-flops", 100e6)
+    assert run("--proxy", "flops", *options) == 0
     folder = tmp_path / "results/nasbench201/cifar10/search"
     frame = pd.read_csv(folder / "trajectory.csv")
     assert frame["incumbent_rank"].iloc[-1] == 1
     assert "accuracy" not in frame
-    assert "accuracy" not in json.loads((folder / "winners/evolution_flops_123.json").read_text())
+    assert (frame["limited_flops"] == 2 * frame["flops"]).all()
+    assert frame["limited_flops"].max() <= 100e6
+    first = space.parse(frame["architecture"][0])
+    assert sum(a != b for a, b in zip(first.ops, space.initial.ops, strict=True)) == 1
+    winner = json.loads((folder / "winners/evolution_flops_123.json").read_text())
+    assert "accuracy" not in winner
+    assert winner["limited_flops"] == frame["limited_flops"].max()
+    assert "limited MFLOPs" in (folder / "search.md").read_text()
     assert (folder / "search.png").is_file()
 
 
@@ -216,3 +240,11 @@ def test_one_clear_message(
     assert len(message.splitlines()) == 1
     assert words in message
     assert [p for p in tmp_path.rglob("*") if p.is_file() and ".sqlite" not in p.name] == []
+
+
+def test_algorithms_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["list", "algorithms"])
+    said = capsys.readouterr().out
+    for words in ("evolution", "aging", "arXiv:1802.01548", "local", "random"):
+        assert words in said
