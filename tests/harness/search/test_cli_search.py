@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import BENCHMARKS
-from benchmarks.truth import Table, resolve
+from benchmarks.truth import TruthTable, resolve
 from benchmarks.types import TruthSource
 from harness import plugins, searching
 from harness.cli import main
@@ -163,7 +163,7 @@ def test_no_accuracy_is_read_before_the_search_has_ended(
         return found
 
     def guarded(truth: TruthSource) -> TruthSource:
-        def load(path: Path) -> Table:
+        def load(path: Path) -> TruthTable:
             searches.append("reads")
             return truth.load(path)
 
