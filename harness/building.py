@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import logging
 import warnings
@@ -18,7 +17,6 @@ from benchmarks.data import replacing
 from benchmarks.errors import InputError
 from benchmarks.types import HasFigures, HasFiles, HasSqueezeExcitation
 from harness.descriptions import Description
-from harness.report import style
 
 EXPORTS = (".pt2", ".onnx")
 
@@ -195,26 +193,6 @@ def save(described: Description, path: Path) -> None:
             f"text {described.architecture.id}"
         )
     space.write(described.architecture, path)
-
-
-def draw(described: Description, path: Path) -> list[Path]:
-    """Draw the blocks of an architecture; `harness/report/<space>_drawing.py` knows how.
-
-    Args:
-        described: The architecture.
-        path: Without an ending.
-
-    Returns:
-        The PNG and the SVG file.
-
-    Raises:
-        InputError: There is no drawing of the space, or the files cannot be written.
-    """
-    name = f"harness.report.{described.benchmark.name}_drawing"
-    if importlib.util.find_spec(name) is None:
-        raise InputError(f"there is no drawing of {described.benchmark.name} architectures")
-    with style.house_style():
-        return style.save(importlib.import_module(name).model_figure(described.architecture), path)
 
 
 class _quiet:  # noqa: N801 - used as a function

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmarks.errors import InputError
 from harness.cli_data import console, show_table
+
+if TYPE_CHECKING:
+    from harness.descriptions import Description
 
 
 def build(
@@ -52,7 +58,7 @@ def build(
     if export is not None:
         building.check_export(export)
     described = descriptions.read(file, space, dataset)
-    written = [] if draw is None else building.draw(described, draw)
+    written = [] if draw is None else _draw(described, draw)
     if save is not None:
         building.save(described, save)
         written.append(save)
@@ -80,3 +86,18 @@ def build(
             console.print(f"Written to {export}: untrained, seed {seed}", soft_wrap=True)
     if written and not as_json:
         console.print(f"Written to {', '.join(map(str, written))}", soft_wrap=True)
+
+
+def _draw(described: Description, path: Path) -> list[Path]:
+    """Draw the blocks of an architecture; `harness/report/<space>_drawing.py` knows how.
+
+    Raises:
+        InputError: There is no drawing of the space, or the files cannot be written.
+    """
+    from harness.report import style
+
+    name = f"harness.report.{described.benchmark.name}_drawing"
+    if importlib.util.find_spec(name) is None:
+        raise InputError(f"there is no drawing of {described.benchmark.name} architectures")
+    with style.house_style():
+        return style.save(importlib.import_module(name).model_figure(described.architecture), path)
