@@ -208,6 +208,11 @@ def _report(
             optimum, feasible = _optimum(first, accuracies)
         protocol.append(f"accuracies: {accuracies.protocol}; read when all searches had ended")
         protocol.append(f"optimum: {optimum:.2f} %, the best of {feasible:,} within the limits")
+        if (unknown := int(frame["accuracy"].isna().sum())) > 0:
+            protocol.append(
+                f"{unknown:,} of {len(frame):,} evaluated have no accuracy there; means are of "
+                "the seeds whose find has one"
+            )
     protocol += _protocol(frame, plans, request)
 
     summary = trajectories.summary(frame, optimum)

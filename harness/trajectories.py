@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -107,5 +108,7 @@ def curves(frame: pd.DataFrame, column: str) -> Mapping[str, Array]:
     for _, runs in frame.groupby(["algorithm", "proxy"], sort=False):
         label = ", ".join(str(runs[name].iloc[0]) for name in several)
         wide = runs.pivot_table(index="evaluation", columns="seed", values=column, dropna=False)
-        result[label] = np.nanquantile(wide.to_numpy(), [0.25, 0.5, 0.75], axis=1)
+        with warnings.catch_warnings():  # no seed may have a value: then there is no band
+            warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+            result[label] = np.nanquantile(wide.to_numpy(), [0.25, 0.5, 0.75], axis=1)
     return result

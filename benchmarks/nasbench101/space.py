@@ -295,14 +295,16 @@ class NASBench101Space:
         return cells[rng.randrange(len(cells))]
 
     def mutate(self, architecture: Cell, rng: random.Random) -> Cell:
-        """A random neighbour: one edge added or removed, or one operation replaced."""
+        """A random neighbour, all equally likely."""
         found = list(self.neighbours(architecture))
         return rng.choice(found)
 
     def neighbours(self, architecture: Cell) -> Iterator[Cell]:
         """All other cells that one edge or one operation makes of the trained graph, each once.
 
-        An edge whose removal leaves vertices dead takes them with it.
+        Vertices that an edge's removal leaves dead go with it. And one may come: a dead vertex of
+        any operation that hangs on vertex i is part of the graph as soon as an edge leads from it
+        to a later vertex j, which is how the space is walked without pruned vertices being kept.
         """
         from benchmarks.nasbench101.enumeration import enumeration
 
@@ -385,6 +387,12 @@ def _edits(cell: Cell) -> Iterator[tuple[Sequence[Sequence[int]], Sequence[str]]
             matrix = [list(row) for row in cell.matrix]
             matrix[i][j] = 1 - matrix[i][j]
             yield matrix, cell.ops
+            if size < MAX_VERTICES:
+                matrix = [[*row[: i + 1], 0, *row[i + 1 :]] for row in cell.matrix]
+                matrix.insert(i + 1, [0] * (j + 1) + [1] + [0] * (size - j - 1))
+                matrix[i][i + 1] = 1
+                for op in OPS:
+                    yield matrix, (*cell.ops[: i + 1], op, *cell.ops[i + 1 :])
     for vertex in range(1, size - 1):
         for op in OPS:
             if op != cell.ops[vertex]:

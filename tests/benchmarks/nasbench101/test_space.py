@@ -167,14 +167,29 @@ def test_neighbours_are_other_cells_one_edit_away(
 
 
 def test_an_operation_or_an_edge_is_edited(nasbench101_cells: Enumeration) -> None:
-    texts = {(c.ops, c.matrix) for c in SPACE.neighbours(PATH)}
-    around = ((0, 1, 1), (0, 0, 1), (0, 0, 0))
-    ends = ("input", CONV3, "output")
-    assert texts == {
-        (("input", CONV1, "output"), PATH.matrix),
-        (("input", POOL, "output"), PATH.matrix),
-        (ends, around),
+    around = [[0, 1, 1], [0, 0, 1], [0] * 3]
+    expected = {
+        Cell.of(PATH.matrix, ["input", CONV1, "output"]),
+        Cell.of(PATH.matrix, ["input", POOL, "output"]),
+        Cell.of(around, ["input", CONV3, "output"]),
     }
+    for op in OPS:  # a vertex between the first two, the last two, or the outer two
+        series = [[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0] * 4]
+        expected.add(Cell.of(series, ["input", op, CONV3, "output"]))
+        series = [[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1], [0] * 4]
+        expected.add(Cell.of(series, ["input", CONV3, op, "output"]))
+        beside = [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4]
+        expected.add(Cell.of(beside, ["input", CONV3, op, "output"]))
+    assert set(SPACE.neighbours(PATH)) == expected
+
+
+def test_the_smallest_cell_grows_and_the_largest_shrinks(nasbench101_cells: Enumeration) -> None:
+    smallest = nasbench101_cells[0]
+    assert len(smallest.ops) == 2
+    assert {len(cell.ops) for cell in SPACE.neighbours(smallest)} == {3}
+    largest = nasbench101_cells[-1]
+    assert len(largest.ops) == 7
+    assert {len(cell.ops) for cell in SPACE.neighbours(largest)} >= {6, 7}
 
 
 def test_sampling_is_uniform(nasbench101_cells: Enumeration) -> None:

@@ -83,3 +83,9 @@ def test_curves_and_figures() -> None:
     assert (np.asarray(perfect.axes[1].lines[0].get_ydata(), dtype=float) > 0).all()
     ranks = curves(with_incumbent_rank(both), "incumbent_rank")
     assert isinstance(search_plots.progress_figure(ranks, lines, 1e6, "title"), Figure)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_no_accuracy_is_a_gap() -> None:
+    judged = with_accuracy(FRAME, ACCURACY[:0])
+    assert np.isnan(curves(judged, "incumbent_accuracy")["p"]).all()
