@@ -35,6 +35,9 @@ from harness.store import Record, Store
 TOLERANCE = 0.02
 #: Share of a column's cells that may be off: those where rounding was magnified most.
 OFF_SHARE = 0.05
+#: Share of the largest part of a proxy on a cell below which its other parts are rounding errors
+#: of single precision: the small eigenvalues of a spectrum differ from one CPU to the next.
+NOISE = 2.0**-23
 #: By how much tau may fall.
 TAU_MARGIN = 0.02
 #: Where the baseline of this repository lies.
@@ -178,22 +181,36 @@ def differences(baseline: Snapshot, measured: Snapshot) -> list[str]:
         elif old.version != new.version:
             found.append(f"{name}: version {old.version} in the baseline, {new.version} now")
         else:
-            found += [f"{name}: {line}" for line in _moved(old, new)]
+            found += [f"{name}: {line}" for line in _moved(old, new, _floor(baseline, name))]
     for name in sorted(baseline.aggregates.keys() | measured.aggregates.keys()):
         before = baseline.aggregates.get(name, math.nan)
         found += [f"{name}: {line}" for line in _fell(before, measured.aggregates.get(name))]
     return found
 
 
-def _moved(old: Column, new: Column) -> list[str]:
+def _floor(baseline: Snapshot, name: str) -> list[float]:
+    """What is noise in a column, cell by cell: `NOISE` of the largest part of its proxy."""
+    proxy = name.partition(".")[0]
+    parts = [c.scores for n, c in baseline.columns.items() if n.partition(".")[0] == proxy]
+    return [
+        NOISE * max((abs(v) for v in cell if v is not None), default=0.0)
+        for cell in zip(*parts, strict=True)
+    ]
+
+
+def _moved(old: Column, new: Column, floor: Sequence[float]) -> list[str]:
     lines = []
     golden = [score for score in old.scores if score is not None]
     scale = float(np.median(np.abs(golden))) if golden else 0.0
     off = [
         (a, b)
-        for a, b in zip(old.scores, new.scores, strict=True)
+        for a, b, noise in zip(old.scores, new.scores, floor, strict=True)
         if (a is None) != (b is None)
-        or (a is not None and b is not None and abs(a - b) > TOLERANCE * max(abs(a), scale))
+        or (
+            a is not None
+            and b is not None
+            and abs(a - b) > max(TOLERANCE * max(abs(a), scale), noise)
+        )
     ]
     if len(off) > OFF_SHARE * len(old.scores):
         a, b = off[0]
@@ -201,7 +218,8 @@ def _moved(old: Column, new: Column) -> list[str]:
             f"{len(off)} of {len(old.scores)} scores are off by more than {TOLERANCE:.0%}, "
             f"for example {_text(a)} is now {_text(b)}"
         )
-    return lines + _fell(old.tau, new.tau)
+    # Noise has no order that could be kept.
+    return lines if 0 < scale < float(np.median(floor)) else lines + _fell(old.tau, new.tau)
 
 
 def _fell(before: float, now: float | None) -> list[str]:

@@ -16,6 +16,10 @@ COMMITTED = check.read(Path(__file__).parents[2] / check.BASELINE)
 SMALL = Protocol(cells=5, batch_size=4)
 
 
+#: The smallest eigenvalues: at a batch of 8 the Fisher matrix has rank 72 of 128.
+NOISE = {f"{proxy}.decile_{k}" for proxy in ("vkdnw", "vkdnw_exact") for k in (1, 2, 3)}
+
+
 def with_column(snapshot: Snapshot, name: str, column: Column) -> Snapshot:
     return replace(snapshot, columns={**snapshot.columns, name: column})
 
@@ -42,6 +46,8 @@ def test_a_sign_flip_in_any_proxy_is_found(name: str) -> None:
     moved = with_column(COMMITTED, name, flipped(COMMITTED.columns[name]))
     if not any(COMMITTED.columns[name].scores):
         pytest.skip("a column of zeros has no sign")
+    if name in NOISE:
+        pytest.skip("rounding errors have no sign")
     assert any(line.startswith(f"{name}: ") for line in differences(COMMITTED, moved))
 
 
@@ -82,6 +88,18 @@ def test_what_counts_as_moved() -> None:
     assert differences(base, replace(base, aggregates={"b": 0.3}))[0].startswith("b: tau fell")
     assert "gives nothing now" in differences(base, replace(base, columns={}))[0]
     assert "not in the baseline" in differences(replace(base, columns={}), base)[0]
+
+
+def test_rounding_errors_beside_a_large_part_are_no_score() -> None:
+    large = Column(1, 0.5, tuple(float(k) for k in range(1, 101)))
+    small = Column(1, 0.2, tuple(1e-9 * k for k in range(1, 101)))
+    base = Snapshot(SMALL, "2.11", {"a.large": large, "a.small": small}, {})
+    other = replace(small, tau=-0.2, scores=small.scores[::-1])
+    assert differences(base, with_column(base, "a.small", other)) == []
+    grown = replace(small, scores=tuple(1e-3 * k for k in range(1, 101)))
+    assert "100 of 100" in differences(base, with_column(base, "a.small", grown))[0]
+    alone = Snapshot(SMALL, "2.11", {"b": large, "a.small": small}, {})
+    assert len(differences(alone, with_column(alone, "a.small", other))) == 2
 
 
 def test_another_protocol_cannot_be_compared() -> None:
