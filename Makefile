@@ -102,6 +102,8 @@ results: $(READY_PREDICT) ## Regenerate what is committed under results/ (a day 
 	$(HARNESS) eval params flops layers --benchmark nasbench101 --sample all --label sizes --out $(OUT)
 	$(HARNESS) eval $(METHODS) az_nas vkdnw.entropy vkdnw_exact jacov plain fisher epe_nas l2_norm --benchmark nasbench101 --sample 500 --batch-size $(BATCH101) --out $(OUT) $(ARGS)
 	$(HARNESS) search $(SEARCHES:%=--proxy %) --iterations 200 --population 32 --seeds 5 --out $(OUT) $(ARGS)
+	$(HARNESS) search --proxy random --proxy params --proxy vkdnw --proxy az_nas --dataset ImageNet16-120 --iterations 100 --population 32 --seeds 3 --out $(OUT) $(ARGS)
+	$(HARNESS) search --proxy random --proxy params --proxy layers --proxy synflow --space nasbench101 --iterations 200 --population 32 --seeds 5 --out $(OUT) $(ARGS)
 	$(HARNESS) search --proxy params --proxy vkdnw_agg --proxy az_nas --space mobilenetv2 --dataset imagenet-64-10 --iterations 300 --population 64 --max-flops 450e6 --max-layers 14 --batch-size 16 --out $(OUT) $(ARGS)
 	$(HARNESS) search --proxy vkdnw.entropy --algorithm walk --space uninas --dataset imagenet-32 --iterations 150 --seed 1 --max-params 30e6 --batch-size 8 --out $(OUT) $(ARGS)
 	$(HARNESS) build $(OUT)/uninas/imagenet-32/search/winners/walk_vkdnw.entropy_1.json --dataset imagenet --save $(OUT)/uninas/imagenet-32/search/winner.json --draw $(OUT)/uninas/imagenet-32/search/winner
