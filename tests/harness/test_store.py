@@ -5,7 +5,9 @@ import math
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -227,3 +229,18 @@ def test_a_killed_writer_leaves_whole_records(tmp_path: Path) -> None:
     with Store(path) as store:  # and it can be written on
         store.add(RECORDS)
         assert len(list(store.records())) == 5 * len(numbers) + len(RECORDS)
+
+
+def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    def open_and_close(path: Path, together: threading.Barrier) -> None:
+        together.wait()
+        with Store(path):
+            pass
+
+    for attempt in range(30):
+        together = threading.Barrier(6)
+        with ThreadPoolExecutor(6) as pool:
+            path = tmp_path / f"{attempt}.sqlite"
+            opened = [pool.submit(open_and_close, path, together) for _ in range(6)]
+            for each in opened:
+                each.result()
