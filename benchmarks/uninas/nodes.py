@@ -14,6 +14,7 @@ use the class names given here.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -463,7 +464,7 @@ class Zero(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class _Resizing(Node):
+class _Resizing(Node, ABC):
     """1x1 convolution to other channels, a sequence there, 1x1 convolution back, with biases.
 
     Attributes:
@@ -476,8 +477,9 @@ class _Resizing(Node):
     factor: int = 4
     scheme: str = "kaiming_normal"
 
+    @abstractmethod
     def _channels(self, shape: Shape) -> int:
-        raise NotImplementedError
+        """Channels of the sequence."""
 
     def parts(self, shape: Shape) -> Iterator[Part]:
         """4 S C' FLOPs, 2 C C' + C + C' parameters; C' = the channels of the sequence."""

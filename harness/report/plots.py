@@ -66,7 +66,11 @@ def tau_chart(
 
 
 def rank_scatter(
-    axes: Axes, scores: np.ndarray, accuracies: np.ndarray, params: np.ndarray
+    axes: Axes,
+    scores: np.ndarray,
+    accuracies: np.ndarray,
+    params: np.ndarray,
+    scale: float = 1.0,
 ) -> PathCollection:
     """Rank predicted by a proxy against trained accuracy, coloured by size.
 
@@ -75,6 +79,7 @@ def rank_scatter(
         scores: (n,) scores; the best gets rank 1, ties their mean rank.
         accuracies: (n,) percent.
         params: (n,) parameters.
+        scale: Of the points' area.
 
     Returns:
         The points, for a colour bar.
@@ -85,7 +90,7 @@ def rank_scatter(
         accuracies,
         c=params / 1e6,
         cmap=style.SIZE_MAP,
-        s=max(4.0, min(16.0, 6000 / len(ranks))),
+        s=scale * max(4.0, min(16.0, 6000 / len(ranks))),
         alpha=0.75,
         lw=0,
         rasterized=True,
@@ -128,12 +133,14 @@ def ranking_figure(
     """
     columns = len(panels) if len(panels) <= 3 else math.ceil(math.sqrt(len(panels)))
     rows = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(3.7 * columns + 1.4, 3.2 * rows + 0.7), layout="constrained")
+    # Many panels are small ones: the file of a page stays below a megabyte.
+    width, height = (3.7, 3.2) if len(panels) <= 9 else (1.9, 1.7)
+    figure = Figure(figsize=(width * columns + 1.4, height * rows + 0.7), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     points = None
     for axes, (name, arrays) in zip(grid.flat, panels.items(), strict=False):
-        points = rank_scatter(axes, *arrays)
-        axes.set_title(f"{name}   $\\tau$ = {taus[name]:.3f}")
+        points = rank_scatter(axes, *arrays, scale=1.0 if width > 3 else 0.3)
+        axes.set_title(f"{name}   $\\tau$ = {taus[name]:.3f}", fontsize=11 if width > 3 else 8)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")

@@ -21,9 +21,13 @@ AGGREGATE = "#0f8a5f"
 MODEL = "#8250df"
 SIZE_MAP = "viridis"
 
+#: Pixels of a figure's width at most.
+WIDEST = 1700
+_DPI = 160
+
 _RC: dict[Any, object] = {
     "figure.dpi": 100,
-    "savefig.dpi": 160,
+    "savefig.dpi": _DPI,
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.edgecolor": MUTED,
@@ -59,9 +63,13 @@ def save(figure: Figure, path: Path) -> list[Path]:
         The two files.
     """
     written = []
+    # Wide figures would be megabytes; rasterised points in an SVG follow the same number.
+    dpi = min(_DPI, WIDEST / figure.get_figwidth())
     for ending, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
         target = path.with_suffix(ending)
         with replacing(target) as temporary:
-            figure.savefig(temporary, format=ending[1:], metadata=metadata, bbox_inches="tight")
+            figure.savefig(
+                temporary, format=ending[1:], metadata=metadata, bbox_inches="tight", dpi=dpi
+            )
         written.append(target)
     return written
