@@ -7,6 +7,18 @@ from hypothesis import strategies as st
 from benchmarks.errors import InputError
 from benchmarks.nasbench101.space import INPUT, MAX_VERTICES, OPS, OUTPUT, Cell
 
+#: Every operation, a sum, a concatenation of unequal parts, projections.
+BRANCHED = Cell.of(
+    [
+        [0, 1, 1, 0, 1],
+        [0, 0, 1, 1, 0],
+        [0, 0, 0, 1, 1],
+        [0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0],
+    ],
+    ["input", OPS[0], OPS[2], OPS[1], "output"],
+)
+
 
 @st.composite
 def graphs(draw: st.DrawFn) -> tuple[list[list[int]], list[str]]:

@@ -16,21 +16,9 @@ from benchmarks.nasbench101.enumeration import Enumeration
 from benchmarks.nasbench101.network import CellBlock, Network
 from benchmarks.nasbench101.space import OPS, Cell, NASBench101Space
 from harness.sampling import sample
-from tests.benchmarks.nasbench101.strategies import cells
+from tests.benchmarks.nasbench101.strategies import BRANCHED, cells
 from tests.reference.nasbench101_cell import cell_forward
 
-CONV3, CONV1, POOL = OPS
-#: All operations, a cut-off channel (33 = 17 + 16), a projection beside a sum and to the output.
-MIXED = Cell.of(
-    [
-        [0, 1, 1, 0, 1],
-        [0, 0, 1, 1, 0],
-        [0, 0, 0, 1, 1],
-        [0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0],
-    ],
-    ["input", CONV3, CONV1, POOL, "output"],
-)
 SHORT = Cell.of([[0, 1], [0, 0]], ["input", "output"])
 
 
@@ -66,7 +54,7 @@ def test_cell_computes_what_its_definition_says(
 
 
 def test_shapes_and_agreement_of_the_stages() -> None:
-    network = Network(MIXED, 10).double()
+    network = Network(BRANCHED, 10).double()
     images = _images(2, 3, 16)
     maps = network.features(images)
     assert [tuple(m.shape[1:]) for m in maps] == [
@@ -82,7 +70,7 @@ def test_shapes_and_agreement_of_the_stages() -> None:
 
 
 def test_batch_norms_and_convolutions_are_the_benchmarks() -> None:
-    for module in Network(MIXED, 10).modules():
+    for module in Network(BRANCHED, 10).modules():
         if isinstance(module, nn.Conv2d):
             assert module.bias is None
         if isinstance(module, nn.BatchNorm2d):
@@ -92,13 +80,13 @@ def test_batch_norms_and_convolutions_are_the_benchmarks() -> None:
 
 def test_a_parameter_is_registered_after_those_of_earlier_vertices() -> None:
     kernels = [
-        (p.shape[0], p.shape[2]) for p in CellBlock(MIXED, 8, 33).parameters() if p.dim() > 1
+        (p.shape[0], p.shape[2]) for p in CellBlock(BRANCHED, 8, 33).parameters() if p.dim() > 1
     ]
     assert (17, 3) in kernels
     assert len(kernels) == 5
 
 
-@pytest.mark.parametrize("cell", [MIXED, SHORT], ids=["mixed", "short"])
+@pytest.mark.parametrize("cell", [BRANCHED, SHORT], ids=["mixed", "short"])
 def test_gradients_reach_every_parameter(cell: Cell) -> None:
     network = Network(cell, 10)
     logits = network(_images(4, 3, 16).float())
@@ -122,7 +110,7 @@ def test_equals_the_public_port(nasbench101_cells: Enumeration) -> None:
     """nasbench-pytorch: the same graph, the same weights, the same logits."""
     port = pytest.importorskip("nasbench_pytorch.model", reason="nasbench-pytorch is not installed")
     torch.manual_seed(0)
-    for cell in [MIXED, SHORT, *nasbench101_cells[100_000:400_000:50_000]]:
+    for cell in [BRANCHED, SHORT, *nasbench101_cells[100_000:400_000:50_000]]:
         matrix, ops = [list(row) for row in cell.matrix], list(cell.ops)
         spec = port.ModelSpec(matrix, ops)
         spec.matrix = spec.matrix.numpy()  # NumPy no longer sums the torch tensor in it

@@ -13,22 +13,12 @@ from benchmarks.nasbench101.space import OPS, Cell
 from harness.engine import Request, run
 from harness.proxies import PROXIES
 from harness.store import Store
+from tests.benchmarks.nasbench101.strategies import BRANCHED
 from tests.harness.networks import randomised
 from tests.harness.proxies.test_common import NAMES, batches_for, parts_of, same
 from tests.reference.literals import LITERALS
 
-CONV3, CONV1, POOL = OPS
-#: Every operation, a sum, a concatenation of unequal parts, projections.
-BRANCHED = Cell.of(
-    [
-        [0, 1, 1, 0, 1],
-        [0, 0, 1, 1, 0],
-        [0, 0, 0, 1, 1],
-        [0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0],
-    ],
-    ["input", CONV3, POOL, CONV1, "output"],
-)
+CONV3, CONV1, _ = OPS
 #: 146 parameter tensors, of which the Fisher matrix takes the first 128.
 LONG = Cell.of(
     [[0, 1, 1, 0, 0], [0, 0, 0, 1, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1], [0] * 5],
