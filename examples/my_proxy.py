@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
-from harness.adapters import from_measure
 from harness.proxies import register_proxy
+from harness.scoring.adapters import from_measure
 
 
 @register_proxy("log_grad", paper="an example", init="kaiming", mode="train", input="gaussian")

@@ -30,16 +30,16 @@ from benchmarks.nasbench101.space import module_hash
 from benchmarks.nasbench201.table import read_compact
 from benchmarks.truth import Accuracies
 from benchmarks.types import Batch
-from harness import metrics
-from harness.engine import Request, keep_freed_memory, prepare, run
-from harness.evaluate import SIZES, Scores, evaluate
-from harness.initialise import weight_seed
-from harness.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
+from harness.evaluation import metrics
+from harness.evaluation.evaluate import SIZES, Scores, evaluate
 from harness.proxies import PROXIES
 from harness.proxies.vkdnw import fisher_matrix, spectrum_deciles
-from harness.sampling import sample
-from harness.scores import proxies_of
-from harness.store import Store
+from harness.scores.frames import proxies_of
+from harness.scores.store import Store
+from harness.scoring.engine import Request, keep_freed_memory, prepare, run
+from harness.scoring.initialise import weight_seed
+from harness.scoring.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
+from harness.scoring.sampling import sample
 from tests.reference.literals import LITERALS
 
 

@@ -12,46 +12,58 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = [p for package in ("benchmarks", "harness") for p in (ROOT / package).rglob("*.py")]
 PROXIES = [p for p in (ROOT / "harness/proxies").glob("*.py") if not p.name.startswith("_")]
-ALGORITHMS = [p for p in (ROOT / "harness/search").glob("*.py") if not p.name.startswith("_")]
+ALGORITHMS = [
+    p for p in (ROOT / "harness/search/algorithms").glob("*.py") if not p.name.startswith("_")
+]
 
 #: What a function of columns knows nothing of.
 _STAGES = (
-    "harness.engine", "harness.store", "harness.scores", "harness.report", "harness.cli",
+    "harness.scoring.", "harness.scores", "harness.report", "harness.pipelines", "harness.cli",
 )  # fmt: skip
 
 #: Each room of `harness` and those it must not know, directly or by a function-level import.
 LATER = {
-    "harness/metrics.py": ("harness.",),
-    "harness/store.py": ("harness.",),
-    "harness/sampling.py": ("harness.",),
-    "harness/jacobian.py": ("harness.", "benchmarks."),
-    "harness/proxies": ("harness.engine", "harness.store", "harness.evaluate", "harness.report"),
-    "harness/engine.py": ("harness.evaluate", "harness.report", "harness.scores", "harness.cli"),
-    "harness/evaluate.py": ("harness.engine", "harness.report", "harness.scores", "harness.cli"),
-    "harness/aggregates.py": _STAGES,
-    "harness/predict.py": _STAGES,
+    "harness/evaluation/metrics.py": ("harness.",),
+    "harness/scores/store.py": ("harness.",),
+    "harness/scoring/sampling.py": ("harness.",),
+    "harness/scoring/jacobian": ("benchmarks.",),
+    "harness/proxies": (
+        "harness.scoring.engine",
+        "harness.scores",
+        "harness.evaluation",
+        "harness.report",
+        "harness.pipelines",
+        "harness.cli",
+    ),
+    "harness/scoring": (
+        "harness.evaluation",
+        "harness.report",
+        "harness.search",
+        "harness.pipelines",
+        "harness.cli",
+    ),
+    "harness/evaluation": _STAGES,
+    "harness/scores": ("harness.report", "harness.search", "harness.pipelines", "harness.cli"),
     "harness/search/": (
         "benchmarks.types",
         "benchmarks.truth",
         "benchmarks.BENCHMARKS",
         "benchmarks.nasbench",
         "benchmarks.mobilenetv2",
+        "benchmarks.uninas",
         "harness.proxies",
         *_STAGES,
-        "harness.searching",
     ),
-    "harness/searching.py": (
-        "benchmarks.truth",
-        "harness.trajectories",
-        "harness.report",
+    "harness/inspect/describe.py": ("harness.",),
+    "harness/inspect": (*_STAGES, "harness.proxies", "harness.search"),
+    "harness/report": (
+        "harness.scoring",
+        "harness.scores",
+        "harness.evaluation",
+        "harness.pipelines",
         "harness.cli",
     ),
-    "harness/trajectories.py": ("benchmarks.", *_STAGES, "harness.search"),
-    "harness/held.py": ("harness.report", "harness.cli"),
-    "harness/cost.py": ("harness.store", "harness.scores", "harness.report", "harness.cli"),
-    "harness/descriptions.py": ("harness.",),
-    "harness/building.py": (*_STAGES, "harness.proxies", "harness.search"),
-    "harness/report": ("harness.engine", "harness.store", "harness.evaluate", "harness.cli"),
+    "harness/pipelines": ("harness.cli",),
 }
 
 
@@ -85,7 +97,7 @@ def test_no_proxy_imports_another(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ALGORITHMS, ids=lambda p: p.stem)
 def test_no_algorithm_imports_another(path: Path) -> None:
-    others = {f"harness.search.{p.stem}." for p in ALGORITHMS if p != path}
+    others = {f"harness.search.algorithms.{p.stem}." for p in ALGORITHMS if p != path}
     assert not [m for m in imports(path) if m.startswith(tuple(others))]
 
 
@@ -93,13 +105,13 @@ def test_no_algorithm_imports_another(path: Path) -> None:
     "module",
     [
         "harness.search",
-        "harness.trajectories",
+        "harness.search.trajectories",
         "harness.report.search",
         "harness.report.search_plots",
-        "harness.metrics",
-        "harness.evaluate",
-        "harness.aggregates",
-        "harness.predict",
+        "harness.evaluation.metrics",
+        "harness.evaluation.evaluate",
+        "harness.evaluation.aggregates",
+        "harness.evaluation.predict",
         "harness.report.tables",
         "harness.report.plots",
         "harness.report.published",
@@ -111,7 +123,7 @@ def test_no_algorithm_imports_another(path: Path) -> None:
         "benchmarks.uninas.walk",
         "benchmarks.uninas.files",
         "harness.report.uninas_drawing",
-        "harness.cli",
+        "harness.cli.app",
     ],
 )
 def test_loads_without_torch(module: str) -> None:

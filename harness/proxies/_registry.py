@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from benchmarks.registry import Registry
-from harness import plugins
+from harness.scoring import plugins
 
 #: What a proxy returns: its score, or named parts. The part called "score" is the
 #: proxy's own value; the others are kept beside it as components.
@@ -54,7 +54,7 @@ class Proxy:
 
 
 #: Every proxy, by name. A module here that registers one is found on first use, as are
-#: `harness.plugins`.
+#: `harness.scoring.plugins`.
 PROXIES: Registry[Proxy] = Registry("proxy", package="harness.proxies", extend=plugins.load)
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,7 +74,7 @@ def register_proxy(
 ) -> Callable[[F], F]:
     """Declare a proxy; the function is returned unchanged. Arguments as in `Proxy`.
 
-    Without a version it is 1, or in a proxy file (`harness.plugins`) a hash of its content.
+    Without a version it is 1, or in a proxy file (`harness.scoring.plugins`) a hash of its content.
 
     Raises:
         ValueError: The name or an alias is taken.

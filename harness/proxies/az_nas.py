@@ -10,8 +10,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.types import Batch
-from harness.passes import forward, gradients
 from harness.proxies._registry import Score, register_proxy
+from harness.scoring.passes import forward, gradients
 
 
 @register_proxy("az_nas", paper="arXiv:2403.19232")

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
-from harness.passes import forward, input_jacobian
 from harness.proxies._registry import register_proxy
+from harness.scoring.passes import forward, input_jacobian
 
 _K = 1e-5
 _MANY = 100  # above it classes are compared with each other

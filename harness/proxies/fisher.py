@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from benchmarks.types import Batch
-from harness.passes import activation_gradients
 from harness.proxies._registry import register_proxy
+from harness.scoring.passes import activation_gradients
 
 
 @register_proxy("fisher", paper="arXiv:1906.04113", init="default", input="images")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from benchmarks.types import Batch
-from harness.passes import loss_gradients, weights
 from harness.proxies._registry import Score, register_proxy
+from harness.scoring.passes import loss_gradients, weights
 
 
 @register_proxy("grad_norm", paper="arXiv:2101.08134")

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.types import Batch
-from harness.passes import gradients, statistics_held, weights
 from harness.proxies._registry import Score, register_proxy
+from harness.scoring.passes import gradients, statistics_held, weights
 
 _COLUMNS = 2**25  # numbers in the unfolded inputs of a convolution, held at a time
 

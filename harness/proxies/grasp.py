@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from benchmarks.types import Batch
-from harness.passes import forward, gradients, loss_of, weights
 from harness.proxies._registry import register_proxy
+from harness.scoring.passes import forward, gradients, loss_of, weights
 
 
 @register_proxy("grasp", paper="arXiv:2002.07376", input="images")

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from benchmarks.types import Batch
-from harness.passes import input_jacobian
 from harness.proxies._registry import register_proxy
+from harness.scoring.passes import input_jacobian
 
 _K = 1e-5
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from benchmarks.types import Batch
-from harness.passes import weights
 from harness.proxies._registry import register_proxy
+from harness.scoring.passes import weights
 
 
 @register_proxy("l2_norm", paper="arXiv:2101.08134", init="default", input="none")

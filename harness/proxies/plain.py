@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from benchmarks.types import Batch
-from harness.passes import loss_gradients, weights
 from harness.proxies._registry import register_proxy
+from harness.scoring.passes import loss_gradients, weights
 
 
 @register_proxy("plain", paper="arXiv:2101.08134", init="default", input="images")

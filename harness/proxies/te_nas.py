@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
-from harness.passes import apart, forward, gradients
 from harness.proxies._registry import Score, register_proxy
+from harness.scoring.passes import apart, forward, gradients
 
 _COLUMNS = 2**18  # of the gradient rows, converted to float64 at a time
 

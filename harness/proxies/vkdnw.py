@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
-from harness.jacobian import scalar_parameters
-from harness.passes import fisher_jacobian
 from harness.proxies._registry import Score, register_proxy
+from harness.scoring.jacobian import scalar_parameters
+from harness.scoring.passes import fisher_jacobian
 
 _ALPHA = 0.05  # label smoothing of the predicted probabilities
 _TINY = 1e-10

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from benchmarks.types import Batch
-from harness.passes import Staged, statistics_restored
 from harness.proxies._registry import register_proxy
+from harness.scoring.passes import Staged, statistics_restored
 
 _STEP = 0.01
 _MOMENTUM = 0.1

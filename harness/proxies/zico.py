@@ -7,8 +7,8 @@ import math
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
-from harness.passes import apart, loss_gradients, weights
 from harness.proxies._registry import Score, register_proxy
+from harness.scoring.passes import apart, loss_gradients, weights
 
 
 @register_proxy("zico", paper="arXiv:2301.11300", input="images", batches=2)

@@ -27,7 +27,7 @@ def compare(
     """Our figures of a dataset beside the published ones.
 
     Args:
-        evaluation: Of `harness.held.evaluate_held`; of model-driven rankings also
+        evaluation: Of `harness.scores.coverage.evaluate_held`; of model-driven rankings also
             `trained_on`. Methods may be absent.
         published: The paper's table.
         dataset: Which of its datasets.
@@ -259,7 +259,7 @@ def _latex_number(value: float) -> str:
 
 
 def correlation_long(matrices: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
-    """Correlations of `harness.held.correlations` by dataset, one row a pair."""
+    """Correlations of `harness.scores.coverage.correlations` by dataset, one row a pair."""
     rows = []
     for dataset, (tau, count) in matrices.items():
         names = list(map(str, tau.columns))
@@ -278,7 +278,7 @@ def correlation_page(
     """Correlations as a Markdown page: with accuracy and size, and between methods.
 
     Args:
-        matrices: Of `harness.held.correlations`, by dataset.
+        matrices: Of `harness.scores.coverage.correlations`, by dataset.
         comparison: Of `compare`, of all datasets.
         figures: File name of the heat map, by dataset.
     """

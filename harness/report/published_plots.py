@@ -218,7 +218,7 @@ def correlation_figure(tau: pd.DataFrame, title: str) -> Figure:
     """Kendall's tau between all pairs as a heat map with numbers.
 
     Args:
-        tau: Square, of `harness.held.correlations`.
+        tau: Square, of `harness.scores.coverage.correlations`.
         title: Of the figure.
     """
     names = list(map(str, tau.columns))

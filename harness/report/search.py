@@ -48,7 +48,7 @@ def cells(summary: pd.DataFrame, names: Sequence[str] | None = None) -> list[lis
     """Heading and rows of the shown table, the best accuracy first.
 
     Args:
-        summary: Of `harness.trajectories.summary`.
+        summary: Of `harness.search.trajectories.summary`.
         names: Of the columns that are wanted; those that the summary lacks are left out.
     """
     chosen = [c for name, c in COLUMNS if name in summary and (names is None or name in names)]
@@ -62,7 +62,7 @@ def page(summary: pd.DataFrame, protocol: Sequence[str], figures: Sequence[str])
     """The summary as a page: table, protocol, figures.
 
     Args:
-        summary: Of `harness.trajectories.summary`.
+        summary: Of `harness.search.trajectories.summary`.
         protocol: Lines that say what the figures rest on.
         figures: File names of pictures beside the page.
     """

@@ -128,7 +128,7 @@ def evaluation_markdown(
     """The evaluation as a page: table, protocol, figures.
 
     Args:
-        evaluation: Of `harness.evaluate.evaluate`.
+        evaluation: Of `harness.evaluation.evaluate.evaluate`.
         protocol: Lines that say what the figures rest on.
         figures: File names of pictures beside the page.
     """

@@ -3,9 +3,9 @@
 `ALGORITHMS` finds them all. `Objective` keeps the scores of a history, `run` joins the two.
 """
 
-from harness.search._loop import Evaluation, Scored, run
-from harness.search._objective import Formula, Objective
-from harness.search._registry import (
+from harness.search.loop import Evaluation, Scored, run
+from harness.search.objective import Formula, Objective
+from harness.search.optimiser import (
     ALGORITHMS,
     Algorithm,
     Moves,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.proxies import PROXIES
-from harness.store import Store
+from harness.scores.store import Store
 
 
 @pytest.fixture(scope="package", autouse=True)

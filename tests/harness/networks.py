@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from benchmarks.nasbench201.network import Network
 from benchmarks.nasbench201.space import EDGES, OPS, Cell, NASBench201Space
 from benchmarks.types import Batch
-from harness.initialise import initialise
+from harness.scoring.initialise import initialise
 
 Padding = Literal["zeros", "circular"]
 

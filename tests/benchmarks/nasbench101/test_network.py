@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.nasbench101.enumeration import Enumeration
 from benchmarks.nasbench101.network import CellBlock, Network
 from benchmarks.nasbench101.space import OPS, Cell, NASBench101Space
-from harness.sampling import sample
+from harness.scoring.sampling import sample
 from tests.benchmarks.nasbench101.strategies import BRANCHED, cells
 from tests.reference.nasbench101_cell import cell_forward
 

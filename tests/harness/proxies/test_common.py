@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from benchmarks.nasbench201.space import Cell
 from benchmarks.types import Batch
-from harness.passes import sharing
 from harness.proxies import PROXIES, Proxy
+from harness.scoring.passes import sharing
 from tests.harness.networks import (
     ALL_NONE,
     ALL_SKIP,

@@ -10,12 +10,12 @@ from torch import nn
 
 from benchmarks.mobilenetv2.network import Network
 from benchmarks.mobilenetv2.space import KNOWN
-from harness import jacobian
-from harness.engine import Request, run
-from harness.initialise import initialise
-from harness.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
 from harness.proxies import PROXIES
-from harness.store import Store
+from harness.scores.store import Store
+from harness.scoring import jacobian
+from harness.scoring.engine import Request, run
+from harness.scoring.initialise import initialise
+from harness.scoring.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
 from tests.benchmarks.mobilenetv2.walks import SMALL
 from tests.harness.networks import labelled, noise, randomised
 from tests.harness.proxies.test_common import NAMES, parts_of, same

@@ -10,9 +10,9 @@ from torch import nn
 from benchmarks.nasbench101.enumeration import Enumeration
 from benchmarks.nasbench101.network import Network
 from benchmarks.nasbench101.space import OPS, Cell
-from harness.engine import Request, run
 from harness.proxies import PROXIES
-from harness.store import Store
+from harness.scores.store import Store
+from harness.scoring.engine import Request, run
 from tests.benchmarks.nasbench101.strategies import BRANCHED
 from tests.harness.networks import randomised
 from tests.harness.proxies.test_common import NAMES, batches_for, parts_of, same

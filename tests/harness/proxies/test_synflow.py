@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from benchmarks.nasbench201.network import Network
-from harness.initialise import initialise
 from harness.proxies.synflow import synflow
+from harness.scoring.initialise import initialise
 from tests.harness.networks import (
     ALL_NONE,
     LARGE,

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from benchmarks.nasbench201.network import Network
 from benchmarks.nasbench201.space import Cell
 from benchmarks.types import Batch
-from harness.initialise import initialise
 from harness.proxies import Score
 from harness.proxies.vkdnw import (
     Factor,
@@ -24,6 +23,7 @@ from harness.proxies.vkdnw import (
     vkdnw,
     vkdnw_exact,
 )
+from harness.scoring.initialise import initialise
 from tests.harness.networks import (
     ALL_NONE,
     ALL_SKIP,

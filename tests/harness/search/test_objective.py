@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.aggregates import RULES, parse_aggregate
+from harness.evaluation.aggregates import RULES, parse_aggregate
 from harness.search import Formula, Objective
 
 NAN, INF = math.nan, math.inf

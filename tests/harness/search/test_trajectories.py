@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from harness.report import search as report
 from harness.report import search_plots
-from harness.trajectories import curves, summary, winners, with_accuracy, with_incumbent_rank
+from harness.search.trajectories import curves, summary, winners, with_accuracy, with_incumbent_rank
 
 
 def frame_of(seed: int, incumbents: list[int], proxy: str = "p") -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""The command line: `harness score | eval | tables | search | export | import-scores ...`."""

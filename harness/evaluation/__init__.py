@@ -1,0 +1,1 @@
+"""How scores are judged: metrics, evaluations, aggregates, models, published tables. No torch."""

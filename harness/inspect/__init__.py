@@ -1,0 +1,1 @@
+"""One architecture as a network: described, counted, exported."""

@@ -1,0 +1,1 @@
+"""What has been scored: the store, the names of scores, frames of them, score files of others."""

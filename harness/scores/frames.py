@@ -1,0 +1,479 @@
+"""Records of the store as frames: for the evaluation, and for export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import BENCHMARKS
+from benchmarks.errors import InputError
+from benchmarks.truth import Accuracies
+from harness.evaluation import predict
+from harness.evaluation.aggregates import AGGREGATES, Aggregate, parse_aggregate
+from harness.evaluation.evaluate import SIZES, Scores, evaluate
+from harness.evaluation.predict import MODELS, Features
+from harness.proxies import PROXIES
+from harness.scores.imported import IMPORTED, imported_key, is_imported
+from harness.scores.store import Key, Record, Store
+from harness.scoring.engine import Request
+from harness.scoring.plugins import FIRST_HASH
+
+
+def split_part(name: str) -> tuple[str, str | None]:
+    """Proxy and part that a name means: "vkdnw.entropy" is the part `entropy` of `vkdnw`.
+
+    Imported scores ("nwot@suite_zero") have no parts.
+
+    Raises:
+        InputError: The proxy is unknown.
+
+    >>> split_part("naswot"), split_part("vkdnw.entropy")
+    (('nwot', None), ('vkdnw', 'entropy'))
+    """
+    if is_imported(name):
+        return name, None
+    proxy, _, part = name.partition(".")
+    return PROXIES[proxy].name, part or None
+
+
+def aggregate_of(name: str) -> Aggregate | None:
+    """The aggregate that a name means: a registered one, or one written as a formula.
+
+    Raises:
+        InputError: A formula is malformed, or gives itself a name that is taken.
+
+    >>> aggregate_of("mine=rank(nwot,synflow)").members, aggregate_of("nwot")
+    (('nwot', 'synflow'), None)
+    """
+    if name in AGGREGATES:
+        return AGGREGATES[name]
+    if not set(name) & set("(=)"):
+        return None
+    aggregate = parse_aggregate(name)
+    if aggregate.name in (*AGGREGATES, *MODELS, *PROXIES):
+        raise InputError(f"{name!r}: {aggregate.name!r} is taken; choose another name")
+    return aggregate
+
+
+def columns_of(name: str) -> list[tuple[str, str | None]]:
+    """Proxies and parts whose scores a name rests on, each once.
+
+    Args:
+        name: A proxy, a part as `<proxy>.<part>`, an aggregate or a model; imported scores
+            rest on none.
+
+    Raises:
+        InputError: The name means nothing known.
+
+    >>> columns_of("te_nas")
+    [('te_nas', 'ntk'), ('te_nas', 'linear_regions')]
+    """
+    aggregate = aggregate_of(name)
+    if aggregate is not None:
+        members: Sequence[str] = aggregate.members
+    elif name in MODELS:
+        members = MODELS[name].members
+    elif is_imported(name):
+        return []
+    else:
+        return [split_part(name)]
+    return list(dict.fromkeys(column for member in members for column in columns_of(member)))
+
+
+def proxies_of(names: Iterable[str]) -> list[str]:
+    """Proxies that have to be scored for the named proxies, parts, aggregates and models.
+
+    Raises:
+        InputError: A name means nothing known.
+    """
+    return list(dict.fromkeys(proxy for name in names for proxy, _ in columns_of(name)))
+
+
+def scores_of(
+    store: Store, request: Request, names: Sequence[str] | None = None
+) -> dict[str, Scores]:
+    """Scores by name: NaN where there is none.
+
+    An aggregate is computed for each seed over the request's architectures. Where some member
+    has no score, the architecture ranks worst in it; where none has, there is none. Its seconds
+    are those of its proxies, each once.
+
+    Args:
+        store: Read.
+        request: Says which records count.
+        names: Proxies, parts of them as `<proxy>.<part>`, or aggregates, registered or as a
+            formula; default: the request's proxies.
+
+    Raises:
+        InputError: A proxy has no such part, or only parts; two formulas share a name.
+    """
+    reader = _Reader(store, request)
+    labels = _labels(request.proxies if names is None else names)
+    return {label: reader.scores(name) for label, name in labels.items()}
+
+
+def check_imported(store: Store, request: Request, names: Iterable[str]) -> None:
+    """See that the store holds all imported scores among the names.
+
+    Raises:
+        InputError: It does not; the message lists those that there are.
+    """
+    key = {"benchmark": BENCHMARKS[request.benchmark].name, "dataset": request.dataset}
+    there = {str(name) for name in store.distinct("proxy", **key, input=IMPORTED)}
+    for name in names:
+        if is_imported(name) and name not in there:
+            raise InputError(
+                f"{store.path} holds no imported scores {name!r} on {request.dataset}; there are: "
+                f"{', '.join(sorted(there)) or 'none'}. Get some with harness import-scores FILE"
+            )
+
+
+def _labels(names: Iterable[str]) -> dict[str, str]:
+    """Names by what their rows are called, each once."""
+    result: dict[str, str] = {}
+    for name in names:
+        aggregate = aggregate_of(name)
+        label = _label(*split_part(name)) if aggregate is None else aggregate.name
+        if aggregate != aggregate_of(result.setdefault(label, name)):
+            raise InputError(f"{label!r} names two aggregates; give them different names")
+    return result
+
+
+def _label(proxy: str, part: str | None) -> str:
+    return proxy if part is None else f"{proxy}.{part}"
+
+
+class _Reader:
+    """Columns of a request; the records of a proxy and seed are read once."""
+
+    def __init__(self, store: Store, request: Request) -> None:
+        self._store = store
+        self._request = request
+        self._records: dict[tuple[str, int], dict[str, Record]] = {}
+
+    def records(self, proxy: str, seed: int) -> dict[str, Record]:
+        """By architecture, whether the request asks for it or not."""
+        if (proxy, seed) not in self._records:
+            found = self._store.records(**self._request.column(PROXIES[proxy], seed))
+            self._records[proxy, seed] = {record.key.arch: record for record in found}
+        return self._records[proxy, seed]
+
+    def scores(self, name: str) -> Scores:
+        """Scores of a proxy, part or aggregate."""
+        if is_imported(name):
+            return self.imported(name)
+        aggregate = aggregate_of(name)
+        if aggregate is None:
+            return self.column(*split_part(name))
+        members = {member: self.scores(member).values for member in aggregate.members}
+        archs = pd.Index(self._request.archs)
+        values = pd.DataFrame(index=archs, columns=list(self._request.seeds), dtype=float)
+        for seed in self._request.seeds:
+            columns = {member: frame[seed].to_numpy() for member, frame in members.items()}
+            scored = np.any([np.isfinite(column) for column in columns.values()], axis=0)
+            values[seed] = np.where(scored, aggregate(columns), np.nan)
+        return Scores(values, self.seconds(columns_of(name)))
+
+    def imported(self, name: str) -> Scores:
+        """Imported scores: one column, since they know nothing of our seeds."""
+        request = self._request
+        check_imported(self._store, request, [name])
+        key = asdict(imported_key(request.benchmark, request.dataset, "", name))
+        del key["arch"]
+        records = {record.key.arch: record for record in self._store.records(**key)}
+        values = [value_of(records.get(arch), None) for arch in request.archs]
+        frame = pd.DataFrame({request.seeds[0]: values}, pd.Index(request.archs), dtype=float)
+        seconds = [records[arch].seconds for arch in request.archs if arch in records]
+        return Scores(frame, float(np.mean(seconds)) if seconds else 0.0)
+
+    def column(self, proxy: str, part: str | None) -> Scores:
+        """Scores of a proxy or part."""
+        columns, seconds = {}, []
+        for seed in self._request.seeds:
+            records = self.records(proxy, seed)
+            check_part(proxy, part, records.values())
+            kept = [records.get(arch) for arch in self._request.archs]
+            columns[seed] = values = [value_of(record, part) for record in kept]
+            pairs = zip(kept, values, strict=True)
+            seconds += [record.seconds for record, v in pairs if record and not np.isnan(v)]
+        frame = pd.DataFrame(columns, index=pd.Index(self._request.archs), dtype=float)
+        return Scores(frame, float(np.mean(seconds)) if seconds else 0.0)
+
+    def seconds(self, columns: Sequence[tuple[str, str | None]]) -> float:
+        """Mean seconds an architecture of the distinct proxies together."""
+        parts = dict(reversed(columns))  # the first of each proxy's
+        return sum(self.column(proxy, part).seconds for proxy, part in parts.items())
+
+
+def value_of(record: Record | None, part: str | None) -> float:
+    """Score of a record, or of a part of it; NaN where there is none."""
+    if record is None:
+        return np.nan
+    value = record.value if part is None else record.components.get(part)
+    return np.nan if value is None else value
+
+
+def check_part(proxy: str, part: str | None, records: Collection[Record]) -> None:
+    """See that a proxy has a part, or with None a score of its own, judged by its records.
+
+    Raises:
+        InputError: It has not.
+    """
+    # A record with a failed part lacks it, so only whole ones tell what parts there are.
+    whole = [record for record in records if record.ok]
+    known = sorted({name for record in whole for name in record.components})
+    if part is None and any(record.value is None for record in whole):
+        names = ", ".join(f"{proxy}.{name}" for name in known)
+        raise InputError(f"{proxy} has parts and no score of its own; name one: {names}")
+    if part is not None and whole and part not in known:
+        raise InputError(f"{proxy} has no part {part!r}; its parts: {', '.join(known) or 'none'}")
+
+
+def features_of(store: Store, request: Request, model: str) -> Features:
+    """Features of a model on the request's architectures.
+
+    Raises:
+        InputError: The model is unknown, or its features are not those of the benchmark.
+    """
+    chosen = MODELS[model]
+    check_model(model, request.benchmark)
+    scores = scores_of(store, request, chosen.members)
+    seconds = _Reader(store, request).seconds(columns_of(model))
+    return predict.features_of(chosen, scores, request.archs, seconds)
+
+
+def check_names(names: Sequence[str], benchmark: str) -> None:
+    """See, before any work is done, that what the names mean can be evaluated on a benchmark.
+
+    Raises:
+        InputError: A name means nothing known, two aggregates share one, a model's features
+            do not exist on the benchmark, or scikit-learn is missing.
+    """
+    proxies_of(names)
+    _labels(name for name in names if name not in MODELS)
+    for name in names:
+        if name in MODELS:
+            check_model(name, benchmark)
+
+
+def check_model(model: str, benchmark: str) -> None:
+    """See, before any work is done, that a model can be evaluated on a benchmark.
+
+    Raises:
+        InputError: Its features do not exist there, or scikit-learn is missing.
+    """
+    if MODELS[model].graf and BENCHMARKS[benchmark].name != "nasbench201":
+        raise InputError(
+            f"{model} takes GRAF features, which are those of nasbench201; "
+            f"leave it out on {benchmark}"
+        )
+    predict.load_sklearn()
+
+
+def evaluation_of(
+    store: Store,
+    request: Request,
+    names: Sequence[str],
+    truth: Accuracies,
+    *,
+    ndcg_p: Callable[[int], int],
+    resamples: int = 1000,
+) -> tuple[pd.DataFrame, dict[str, Scores]]:
+    """Evaluate what the names mean against accuracies: one table of all.
+
+    Args:
+        store: Read.
+        request: Says which records count.
+        names: Proxies, parts, aggregates and models.
+        truth: Accuracies in percent, by architecture id.
+        ndcg_p: P of the nDCG for n architectures.
+        resamples: Bootstrap resamples.
+
+    Returns:
+        The rows of `harness.evaluation.evaluate.evaluate`, then those of
+        `harness.evaluation.predict.evaluate_models`;
+        and the scores of all but the models. The column `trained_on` is there with a model.
+
+    Raises:
+        InputError: A name means nothing, or has too few scores.
+    """
+    models = [name for name in dict.fromkeys(names) if name in MODELS]
+    scores = scores_of(store, request, [name for name in names if name not in models])
+    features = {model: features_of(store, request, model) for model in models}
+    sizes = sizes_of(request)
+    tables = []
+    if scores:
+        tables.append(evaluate(scores, truth, sizes, ndcg_p=ndcg_p, resamples=resamples))
+    if features:
+        tables.append(
+            predict.evaluate_models(features, truth, sizes, ndcg_p=ndcg_p, resamples=resamples)
+        )
+    return pd.concat(tables, ignore_index=True), scores
+
+
+def complete(store: Store, request: Request, names: Iterable[str]) -> list[str]:
+    """Those of the named proxies, parts and aggregates that the store holds for the request.
+
+    A part is held where it has a value, even if another part of its proxy failed; a proxy
+    that gives only parts has no score of its own to hold; an aggregate is held with all its
+    members.
+    """
+    found: list[str] = []
+    for name in names:
+        if all(_held(store, request, proxy, part) for proxy, part in columns_of(name)):
+            found += _labels([name])
+    return found
+
+
+def _held(store: Store, request: Request, proxy: str, part: str | None) -> bool:
+    wanted = set(request.archs)
+
+    def enough(archs: Collection[str]) -> bool:
+        # An occasional failure does not make a proxy incomplete; its row counts them.
+        return len(wanted.difference(archs)) <= 0.02 * len(wanted)
+
+    for seed in request.seeds:
+        columns = request.column(PROXIES[proxy], seed)
+        statuses = store.statuses(**columns)
+        ok = [arch for arch, status in statuses.items() if status == "ok"]
+        if part is None:
+            # One record tells whether the proxy has a score of its own; all would be slow.
+            of_one = store.records(**columns, arch=ok[0]) if enough(ok) and ok else ()
+            if not any(record.value is not None for record in of_one):
+                return False
+        elif not enough(statuses):
+            return False
+        else:
+            records = store.records(**columns)
+            if not enough([r.key.arch for r in records if part in r.components]):
+                return False
+    return True
+
+
+def sizes_of(request: Request) -> pd.DataFrame:
+    """Closed-form `SIZES` of the request's architectures, indexed by id."""
+    space = BENCHMARKS[request.benchmark].space
+    costs = (space.costs(space.parse(arch), request.dataset) for arch in request.archs)
+    rows = [[getattr(cost, size) for size in SIZES] for cost in costs]
+    return pd.DataFrame(rows, index=pd.Index(request.archs), columns=list(SIZES))
+
+
+def export_frame(
+    store: Store,
+    benchmark: str,
+    dataset: str,
+    *,
+    batch_size: int | None = None,
+    input: str | None = None,  # noqa: A002 - the option's name
+) -> pd.DataFrame:
+    """Every score of a benchmark and dataset, one row an architecture and seed.
+
+    Args:
+        store: Read.
+        benchmark: Name.
+        dataset: Its dataset key.
+        batch_size: Keep only proxies' records with it (and those that see no batch).
+        input: Likewise for the input.
+
+    Returns:
+        Columns `arch`, `index`, `seed`; then for every proxy its score (NaN where it failed),
+        its components as `<proxy>_<component>`, and `<proxy>_seconds`. Only the newest
+        version of each proxy counts, of one from a proxy file that of the file at hand.
+
+    Raises:
+        InputError: There is nothing, or a proxy was scored under several protocols.
+    """
+    records = chosen_records(store, benchmark, dataset, batch_size=batch_size, input=input)
+    rows: dict[tuple[str, int], dict[str, float]] = {}
+    for record in sorted(records, key=lambda r: (r.key.proxy, r.key.arch)):
+        row = rows.setdefault((record.key.arch, record.key.seed), {})
+        proxy = record.key.proxy
+        if record.value is not None or not record.components:
+            row[proxy] = np.nan if record.value is None else record.value
+        row.update({f"{proxy}_{part}": value for part, value in record.components.items()})
+        row[f"{proxy}_seconds"] = record.seconds
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    proxies = sorted({record.key.proxy for record in records})
+    columns: list[str] = sorted(map(str, frame.columns), key=_column_order(proxies))
+    frame = frame[columns]
+    space = BENCHMARKS[benchmark].space
+    archs = [arch for arch, _ in rows]
+    indices = pd.Series([space.index(space.parse(arch)) for arch in archs], dtype="Int64")
+    frame.insert(0, "seed", [seed for _, seed in rows])
+    frame.insert(0, "index", indices.to_numpy())
+    frame.insert(0, "arch", archs)
+    return frame.sort_values(["index", "arch", "seed"]).reset_index(drop=True)
+
+
+def chosen_records(
+    store: Store,
+    benchmark: str,
+    dataset: str,
+    *,
+    batch_size: int | None = None,
+    input: str | None = None,  # noqa: A002 - the option's name
+) -> list[Record]:
+    """Records of the current version of every proxy, under one protocol. As `export_frame`."""
+    name = BENCHMARKS[benchmark].name
+    records = [
+        record
+        for record in store.records(benchmark=name, dataset=dataset)
+        if batch_size is None or record.key.batch_size in (0, batch_size)
+        if input is None or record.key.input in ("none", input)
+    ]
+    if not records:
+        raise InputError(f"{store.path} holds no scores of {benchmark} on {dataset}")
+    records = _newest(records)
+    _check_one_protocol(records)
+    return records
+
+
+def _newest(records: Sequence[Record]) -> list[Record]:
+    versions: dict[str, set[int]] = {}
+    for record in records:
+        versions.setdefault(record.key.proxy, set()).add(record.key.version)
+    newest = {proxy: max(several) for proxy, several in versions.items()}
+    for proxy, several in versions.items():
+        if newest[proxy] < FIRST_HASH:
+            continue
+        # Versions from proxy files are hashes: the one that counts is that of the file at hand.
+        current = PROXIES[proxy].version if proxy in PROXIES else None
+        if current is None and len(several) == 1:
+            continue
+        if current not in several:
+            raise InputError(
+                f"{proxy} was scored with other contents of its proxy file; name the file with "
+                "--proxy-file, or score again with it as it is now"
+            )
+        newest[proxy] = current
+    return [record for record in records if record.key.version == newest[record.key.proxy]]
+
+
+def _check_one_protocol(records: Sequence[Record]) -> None:
+    protocols: dict[str, set[tuple[int, str, str]]] = {}
+    for record in records:
+        key: Key = record.key
+        protocols.setdefault(key.proxy, set()).add((key.batch_size, key.input, key.init))
+    for proxy, several in protocols.items():
+        if len(several) > 1:
+            kinds = "; ".join(f"batch {b}, {i} input" for b, i, _ in sorted(several))
+            raise InputError(
+                f"{proxy} was scored under several protocols ({kinds}); "
+                "choose one with --batch-size and --input"
+            )
+
+
+def _column_order(proxies: Sequence[str]) -> Callable[[str], tuple[int, int, int, str]]:
+    """Sorts columns by proxy: score, components, seconds."""
+
+    def order(column: str) -> tuple[int, int, int, str]:
+        # The longest proxy name that the column starts with owns it.
+        owner = max((p for p in proxies if column == p or column.startswith(f"{p}_")), key=len)
+        part = column[len(owner) :]
+        kind = 0 if not part else 2 if part == "_seconds" else 1
+        return proxies.index(owner), kind, len(part), part
+
+    return order

@@ -1,0 +1,1 @@
+"""Search algorithms, one file each; `harness.search.optimiser` says what one is."""
