@@ -17,11 +17,14 @@ ALGORITHM ?= evolution
 ITERATIONS ?= 1000
 POPULATION ?= 100
 MAX_FLOPS ?=
-OUT ?= results
+# Of make eval, tables, search; without it ./harness-out, which every run may overwrite.
+OUT ?=
+FORCE ?=
 # Anything else that `harness eval` takes, e.g. ARGS='--truth analog --workers 2'
 ARGS ?=
 
 HARNESS := $(VENV)/bin/harness
+TO = $(if $(OUT),--out $(OUT)) $(if $(FORCE),--force)
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_PREDICT := $(VENV)/.ready-predict
@@ -58,17 +61,17 @@ $(READY_OFFICIAL): $(READY_DEV)
 
 setup: $(READY) ## Make .venv with the harness in it
 
-eval: $(READY) ## Score and evaluate: make eval PROXY=vkdnw [DATASET= SET= SAMPLE= SEED= OUT= ARGS=]
-	$(HARNESS) eval $(PROXY) --benchmark $(BENCHMARK) --dataset $(DATASET) --seed $(SEED) --out $(OUT) \
-	  $(if $(SET),--set $(SET)) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
+eval: $(READY) ## Score and evaluate: make eval PROXY=vkdnw [DATASET= SET= SAMPLE= SEED= OUT= FORCE= ARGS=]
+	$(HARNESS) eval $(PROXY) --benchmark $(BENCHMARK) --dataset $(DATASET) --seed $(SEED) \
+	  $(TO) $(if $(SET),--set $(SET)) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
 
 tables: $(READY_PREDICT) ## The papers' Table 1, scored and compared: make tables [SAMPLE= SET= SEED= SEEDS= OUT= ARGS=]
-	$(HARNESS) tables --benchmark $(BENCHMARK) --seed $(SEED) --seeds $(SEEDS) --out $(OUT) \
-	  $(if $(SET),--set $(SET)) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
+	$(HARNESS) tables --benchmark $(BENCHMARK) --seed $(SEED) --seeds $(SEEDS) \
+	  $(TO) $(if $(SET),--set $(SET)) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
 
 search: $(READY) ## A proxy finds an architecture: make search PROXY='vkdnw_agg az_nas' [BENCHMARK= DATASET= ALGORITHM= ITERATIONS= POPULATION= MAX_FLOPS= SEEDS= OUT= ARGS=]
-	$(HARNESS) search $(PROXY:%=--proxy %) --space $(BENCHMARK) --dataset $(DATASET) $(ALGORITHM:%=--algorithm %) \
-	  --iterations $(ITERATIONS) --population $(POPULATION) $(if $(MAX_FLOPS),--max-flops $(MAX_FLOPS)) --seeds $(SEEDS) --out $(OUT) $(ARGS)
+	$(HARNESS) search $(PROXY) --space $(BENCHMARK) --dataset $(DATASET) $(ALGORITHM:%=--algorithm %) \
+	  --iterations $(ITERATIONS) --population $(POPULATION) $(if $(MAX_FLOPS),--max-flops $(MAX_FLOPS)) --seeds $(SEEDS) $(TO) $(ARGS)
 
 test: lint typecheck unit check ## Lint, type check, all tests, and the regression check
 
@@ -93,20 +96,22 @@ METHODS = vkdnw vkdnw_agg te_nas grad_norm grasp snip synflow nwot zen gradsign 
 # A batch of 64 would take days on NAS-Bench-101: these networks are ten times heavier.
 BATCH101 = 8,vkdnw=16,vkdnw_exact=16,nwot=16,te_nas=4
 SEARCHES = random params vkdnw vkdnw_agg az_nas
+COMMITTED = results
+INTO = --out $(COMMITTED) $(if $(FORCE),--force)
 results: $(READY_PREDICT) ## Regenerate what is committed under results/ (a day on two cores)
-	$(HARNESS) eval vkdnw vkdnw.entropy vkdnw_exact vkdnw_exact.entropy nwot synflow --sample 1000 --out $(OUT) $(ARGS)
-	$(HARNESS) score $(METHODS) plain fisher epe_nas l2_norm --dataset cifar10 --sample 800 --store $(OUT)/scores.sqlite --batch-size 64,te_nas=32 $(ARGS)
-	$(HARNESS) score $(METHODS) plain fisher epe_nas l2_norm --dataset cifar100 --sample 200 --store $(OUT)/scores.sqlite --batch-size 64,te_nas=32 $(ARGS)
-	$(HARNESS) score $(METHODS) plain fisher epe_nas l2_norm --dataset ImageNet16-120 --sample 300 --store $(OUT)/scores.sqlite $(ARGS)
-	$(HARNESS) tables --no-score --sample 800 --out $(OUT)
-	$(HARNESS) eval params flops layers --benchmark nasbench101 --sample all --label sizes --out $(OUT)
-	$(HARNESS) eval $(METHODS) az_nas vkdnw.entropy vkdnw_exact jacov plain fisher epe_nas l2_norm --benchmark nasbench101 --sample 500 --batch-size $(BATCH101) --out $(OUT) $(ARGS)
-	$(HARNESS) search $(SEARCHES:%=--proxy %) --iterations 200 --population 32 --seeds 5 --out $(OUT) $(ARGS)
-	$(HARNESS) search --proxy random --proxy params --proxy vkdnw --proxy az_nas --dataset ImageNet16-120 --iterations 100 --population 32 --seeds 3 --out $(OUT) $(ARGS)
-	$(HARNESS) search --proxy random --proxy params --proxy layers --proxy synflow --space nasbench101 --iterations 200 --population 32 --seeds 5 --out $(OUT) $(ARGS)
-	$(HARNESS) search --proxy params --proxy vkdnw_agg --proxy az_nas --space mobilenetv2 --dataset imagenet-64-10 --iterations 300 --population 64 --max-flops 450e6 --max-layers 14 --batch-size 16 --out $(OUT) $(ARGS)
-	$(HARNESS) search --proxy vkdnw.entropy --algorithm walk --space uninas --dataset imagenet-32 --iterations 150 --seed 1 --max-params 30e6 --batch-size 8 --out $(OUT) $(ARGS)
-	$(HARNESS) build $(OUT)/uninas/imagenet-32/search/winners/walk_vkdnw.entropy_1.json --dataset imagenet --save $(OUT)/uninas/imagenet-32/search/winner.json --draw $(OUT)/uninas/imagenet-32/search/winner
+	$(HARNESS) eval vkdnw vkdnw.entropy vkdnw_exact vkdnw_exact.entropy nwot synflow --sample 1000 --only $(INTO) $(ARGS)
+	$(HARNESS) score $(METHODS) plain fisher epe_nas l2_norm --dataset cifar10 --sample 800 --batch-size 64,te_nas=32 $(ARGS)
+	$(HARNESS) score $(METHODS) plain fisher epe_nas l2_norm --dataset cifar100 --sample 200 --batch-size 64,te_nas=32 $(ARGS)
+	$(HARNESS) score $(METHODS) plain fisher epe_nas l2_norm --dataset ImageNet16-120 --sample 300 $(ARGS)
+	$(HARNESS) tables --no-score --sample 800 $(INTO)
+	$(HARNESS) eval params flops layers --benchmark nasbench101 --sample all --label sizes --only $(INTO)
+	$(HARNESS) eval $(METHODS) az_nas vkdnw.entropy vkdnw_exact jacov plain fisher epe_nas l2_norm --benchmark nasbench101 --sample 500 --batch-size $(BATCH101) --only $(INTO) $(ARGS)
+	$(HARNESS) search $(SEARCHES) --iterations 200 --population 32 --seeds 5 $(INTO) $(ARGS)
+	$(HARNESS) search random params vkdnw az_nas --dataset ImageNet16-120 --iterations 100 --population 32 --seeds 3 $(INTO) $(ARGS)
+	$(HARNESS) search random params layers synflow --space nasbench101 --iterations 200 --population 32 --seeds 5 $(INTO) $(ARGS)
+	$(HARNESS) search params vkdnw_agg az_nas --space mobilenetv2 --dataset imagenet-64-10 --iterations 300 --population 64 --max-flops 450e6 --max-layers 14 --batch-size 16 $(INTO) $(ARGS)
+	$(HARNESS) search vkdnw.entropy --algorithm walk --space uninas --dataset imagenet-32 --iterations 150 --seed 1 --max-params 30e6 --batch-size 8 $(INTO) $(ARGS)
+	$(HARNESS) build $(COMMITTED)/uninas/imagenet-32/search/winners/walk_vkdnw.entropy_1.json --dataset imagenet --save $(COMMITTED)/uninas/imagenet-32/search/winner.json --draw $(COMMITTED)/uninas/imagenet-32/search/winner
 
 clean: ## Remove .venv and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -27,10 +27,11 @@ def real_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty cache folder; HARNESS_DATA is seen only by tests that ask for `real_data`."""
+    """An empty cache folder and score store; HARNESS_DATA only in tests with `real_data`."""
     folder = tmp_path / "cache"
     folder.mkdir()
     monkeypatch.setenv("HARNESS_CACHE", str(folder))
+    monkeypatch.setenv("HARNESS_STORE", str(tmp_path / "scores.sqlite"))
     if "real_data" not in request.fixturenames:
         monkeypatch.delenv("HARNESS_DATA", raising=False)
     return folder

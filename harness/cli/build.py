@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from benchmarks.errors import InputError
-from harness.cli.data import console, show_table
-
-if TYPE_CHECKING:
-    from harness.inspect.describe import Description
+from harness import api
+from harness.cli.console import console, show_table
 
 
 def build(
-    file: Annotated[
-        Path,
+    architecture: Annotated[
+        str,
         typer.Argument(
-            help="A winner of harness search (JSON), or a text file with one architecture: a "
-            "MobileNetV2 structure string, a NAS-Bench-201 string or index, a NAS-Bench-101 hash; "
-            "or a UniNAS model file"
+            help="A NAS-Bench-201 cell string or index, a NAS-Bench-101 hash, a MobileNetV2 "
+            "structure string; or a file: a winner of harness search (JSON), a text file with one "
+            "of these, a UniNAS model file"
         ),
     ],
     space: Annotated[
-        str | None, typer.Option(help="Its space [default: as the file says or looks like]")
+        str | None, typer.Option(help="Its space [default: as it says or looks like]")
     ] = None,
     dataset: Annotated[
         str | None,
@@ -45,7 +39,7 @@ def build(
         typer.Option(help="Write the untrained network to a .pt2 (torch.export) or .onnx file"),
     ] = None,
     draw: Annotated[
-        Path | None, typer.Option(help="Draw the blocks: a .png and a .svg of this name (uninas)")
+        Path | None, typer.Option(help="Draw it: a .png, .svg and .pdf of this name")
     ] = None,
     save: Annotated[
         Path | None, typer.Option(help="Write the architecture in its space's file format (uninas)")
@@ -53,52 +47,25 @@ def build(
     seed: Annotated[int, typer.Option(help="Of the exported weights")] = 0,
 ) -> None:
     """Build the network of one architecture."""
-    from harness.inspect import describe as descriptions
-    from harness.inspect import network as building
-
+    built = api.build(architecture, space=space, dataset=dataset, seed=seed)
     if export is not None:
-        building.check_export(export)
-    described = descriptions.read(file, space, dataset)
-    written = [] if draw is None else _draw(described, draw)
+        built.export(export)
+    written = [] if draw is None else built.draw(draw)
     if save is not None:
-        building.save(described, save)
-        written.append(save)
-    plain = building.network_of(replace(described, se=False), seed)
-    network = building.network_of(described, seed) if described.se else plain
-    figures = building.figures(described, plain)
-    resolution = figures["resolution"]
+        written.append(built.save(save))
     if as_json:
-        print(json.dumps(figures, indent=2))
+        print(json.dumps(built.figures, indent=2))
     else:
-        for name, value in figures.items():
+        for name, value in built.figures.items():
             shown = f"{value:,}" if type(value) is int else str(value)
             console.print(f"{name}: {shown}", highlight=False, markup=False, soft_wrap=True)
     if summary and not as_json:
+        found = built.summary()
         rows = [["block", "type", "output", "params", "MACs"]]
-        found = building.summary(network, resolution)
-        for r in found:
-            sizes = f"{r.params:,}", f"{r.macs:,}"
-            rows.append([r.name, r.kind, building.shape_text(r.shape), *sizes])
-        total = f"{sum(r.params for r in found):,}", f"{sum(r.macs for r in found):,}"
-        show_table(file.name, [*rows, ["all", "", "", *total]], text_columns=3)
-    if export is not None:
-        building.export(network, resolution, export)
-        if not as_json:
-            console.print(f"Written to {export}: untrained, seed {seed}", soft_wrap=True)
+        rows += [[*map(str, r[:3]), f"{r[3]:,}", f"{r[4]:,}"] for r in found.to_numpy().tolist()]
+        rows.append(["all", "", "", f"{found['params'].sum():,}", f"{found['macs'].sum():,}"])
+        show_table(architecture, rows, text_columns=3)
+    if export is not None and not as_json:
+        console.print(f"Written to {export}: untrained, seed {seed}", soft_wrap=True)
     if written and not as_json:
         console.print(f"Written to {', '.join(map(str, written))}", soft_wrap=True)
-
-
-def _draw(described: Description, path: Path) -> list[Path]:
-    """Draw the blocks of an architecture; `harness/report/<space>_drawing.py` knows how.
-
-    Raises:
-        InputError: There is no drawing of the space, or the files cannot be written.
-    """
-    from harness.report import style
-
-    name = f"harness.report.{described.benchmark.name}_drawing"
-    if importlib.util.find_spec(name) is None:
-        raise InputError(f"there is no drawing of {described.benchmark.name} architectures")
-    with style.house_style():
-        return style.save(importlib.import_module(name).model_figure(described.architecture), path)

@@ -1,52 +1,62 @@
-"""`harness check`: the regression check on proxies."""
+"""`harness check`: the regression check on proxies, of this repository or somebody else's."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from benchmarks.errors import InputError
-from harness.cli.data import console
-from harness.cli.options import Workers
+from harness import api
+from harness.cli import options as opt
+from harness.cli.console import console
 
 
-def check_command(
-    update: Annotated[bool, typer.Option("--update", help="Rewrite the baseline")] = False,
-    baseline: Annotated[
-        Path | None, typer.Option(help="Baseline file [default: results/check/baseline.json]")
+def check(
+    proxies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proxy", help="May be repeated; takes --baseline [default: all built-in proxies]"
+        ),
     ] = None,
-    workers: Workers = None,
+    proxy_file: opt.ProxyFiles = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Baseline file [default: the one of the built-in proxies]")
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="Write the baseline")] = False,
+    workers: opt.Workers = None,
 ) -> None:
-    """Score 64 cells with every proxy and compare scores and tau with the baseline."""
-    from harness.cli.progress import Meter
-    from harness.pipelines import check
-
-    path = baseline or check.BASELINE
-    before = check.read(path) if path.is_file() or not update else None
-    with Meter(console, "checking", "scores") as meter:
-        measured = check.measure(
-            check.Protocol(),
-            workers=workers,
-            on_start=lambda total, stored: meter.start(total),
-            on_record=lambda record: meter.advance(),
+    """Score 64 cells and compare scores and tau with a baseline; exit with 2 where any moved."""
+    opt.use_proxy_files(proxy_file)
+    if os.environ.get("HARNESS_PROXY_FILES") and not proxies:
+        console.print(
+            "Proxies of --proxy-file and HARNESS_PROXY_FILES are not in this check; name them "
+            "with --proxy, and a --baseline of their own."
         )
-    moved = [] if before is None else check.differences(before, measured)
-    for line in moved:
-        console.print(f"  {line}", highlight=False, markup=False)
+    found = api.check(
+        proxies or (),
+        baseline=baseline,
+        update=update,
+        workers=workers,
+        progress=console,
+        on_difference=lambda line: console.print(f"  {line}", highlight=False, markup=False),
+    )
+    moved = len(found.differences)
     if update:
-        check.write(measured, path)
-        what = "new" if before is None else f"{len(moved)} changes" if moved else "nothing changed"
-        console.print(f"{path} written: {what}")
+        what = f"{moved} changes" if moved else "nothing changed"
+        what = "new" if found.before is None else what
+        console.print(f"{found.path} written: {what}", soft_wrap=True)
         return
-    assert before is not None
-    if moved:
+    if moved and found.before is not None:
+        again = "make check UPDATE=1" if baseline is None else "the same command with --update"
         raise InputError(
-            f"{len(moved)} differences from {path} (written with torch {before.torch}, this is "
-            f"{measured.torch}); if they are meant, run: make check UPDATE=1"
+            f"{moved} differences from {found.path} (written with torch {found.before.torch}, "
+            f"this is {found.measured.torch}); if they are meant, run: {again}"
         )
     console.print(
-        f"{len(measured.columns)} proxies and parts and {len(measured.aggregates)} aggregates on "
-        f"{measured.protocol.cells} cells: scores and tau as in {path}"
+        f"{len(found.measured.columns)} proxies and parts and {len(found.measured.aggregates)} "
+        f"aggregates on {found.measured.protocol.cells} cells: scores and tau as in {found.path}",
+        soft_wrap=True,
     )

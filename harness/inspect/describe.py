@@ -29,6 +29,41 @@ class Description:
     se: bool = False
 
 
+def described(
+    given: str | int | Path, space: str | None = None, dataset: str | None = None
+) -> Description:
+    """The architecture that a file, a text or an index describes.
+
+    Args:
+        given: A path of a file that is there, or whatever a space's `parse` takes: a cell or
+            structure string, a hash, an index.
+        space: Whose; default: as of `read`.
+        dataset: Default: as of `read`.
+
+    Raises:
+        InputError: It names no architecture, or a file that is not there.
+    """
+    if isinstance(given, Path) or _is_file(str(given)):
+        return read(Path(given), space, dataset)
+    text = str(given).strip()
+    if not any(sign in text for sign in "|~(") and Path(text).suffix in (".json", ".txt"):
+        return read(Path(text), space, dataset)  # meant as a file: it says that there is none
+    if isinstance(given, int) or text.isdigit():
+        space = space or _NUMBERED
+    return _of_text(text, {}, space, dataset)
+
+
+#: Whose architectures a bare number means; others' indices need the name of the space.
+_NUMBERED = "nasbench201"
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # a structure string may be longer than any file name
+        return False
+
+
 def read(path: Path, space: str | None = None, dataset: str | None = None) -> Description:
     """The architecture that a file describes.
 
@@ -53,18 +88,23 @@ def read(path: Path, space: str | None = None, dataset: str | None = None) -> De
     try:
         if fields is None:
             lines = (line for line in content.splitlines() if not line.lstrip().startswith("#"))
-            text = "\n".join(lines).strip()
-            benchmark = _recognised(text) if space is None else BENCHMARKS[space]
-            fields = {}
-        else:
-            text, benchmark = _checked(fields, space)
-        space_of, dataset = benchmark.space, dataset or fields.get("dataset")
-        architecture = space_of.parse(text)
-        if dataset is None and isinstance(space_of, HasFiles):
-            dataset = space_of.own_dataset(architecture)
-        dataset = space_of.dataset(dataset or next(iter(space_of.datasets))).name
+            return _of_text("\n".join(lines).strip(), {}, space, dataset)
+        text, benchmark = _checked(fields, space)
+        return _of_text(text, fields, benchmark.name, dataset)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _of_text(
+    text: str, fields: dict[str, Any], space: str | None, dataset: str | None
+) -> Description:
+    """The architecture that a text names, with the other fields of its file."""
+    benchmark = _recognised(text) if space is None else BENCHMARKS[space]
+    space_of, dataset = benchmark.space, dataset or fields.get("dataset")
+    architecture = space_of.parse(text)
+    if dataset is None and isinstance(space_of, HasFiles):
+        dataset = space_of.own_dataset(architecture)
+    dataset = space_of.dataset(dataset or next(iter(space_of.datasets))).name
     return Description(benchmark, architecture, dataset, fields.get("se", False))
 
 

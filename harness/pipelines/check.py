@@ -1,8 +1,9 @@
 """The regression check on proxies: golden scores, and their correlation with accuracy.
 
-A fixed sample of cells is scored by every registered proxy on noise at a small batch and set
-against the embedded accuracies. The baseline holds what came out when it was last written;
-the check fails where a score or a correlation has moved away from it.
+A fixed sample of cells is scored on noise at a small batch and set against the embedded
+accuracies. A baseline holds what came out when it was last written; the check fails where a score
+or a correlation has moved away from it. The baseline of the built-in proxies travels with the
+package; anybody's proxies have one of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 
 from benchmarks import BENCHMARKS
 from benchmarks.data import replacing
@@ -24,6 +26,8 @@ from benchmarks.truth import resolve
 from benchmarks.types import ids_of
 from harness.evaluation import metrics
 from harness.evaluation.aggregates import AGGREGATES
+from harness.paths import BASELINE
+from harness.pipelines.progress import Meter
 from harness.proxies import PROXIES
 from harness.scores.frames import scores_of
 from harness.scores.store import Record, Store
@@ -41,8 +45,6 @@ OFF_SHARE = 0.05
 NOISE = 2.0**-23
 #: By how much tau may fall.
 TAU_MARGIN = 0.02
-#: Where the baseline of this repository lies.
-BASELINE = Path("results/check/baseline.json")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,56 @@ class Snapshot:
     torch: str
     columns: Mapping[str, Column]
     aggregates: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        path: The baseline's file.
+        before: What it held; None: it was not there.
+        measured: What this run gave.
+        differences: What has moved, one line each.
+    """
+
+    path: Path
+    before: Snapshot | None
+    measured: Snapshot
+    differences: Sequence[str]
+
+
+def check(
+    proxies: Sequence[str],
+    baseline: Path | None,
+    *,
+    update: bool,
+    workers: int | None,
+    console: Console,
+    on_difference: Callable[[str], None] = lambda line: None,
+) -> Checked:
+    """Measure, compare, and with `update` write the baseline; see `harness.api.check`."""
+    if proxies and baseline is None:
+        raise InputError(
+            "the package's own baseline is of the built-in proxies; name a file for those of "
+            f"{', '.join(proxies)} with --baseline"
+        )
+    path = baseline or BASELINE
+    before = read(path) if path.is_file() or not update else None
+    with Meter(console, "checking", "scores") as meter:
+        measured = measure(
+            Protocol(),
+            list(proxies) or None,
+            workers=workers,
+            on_start=lambda total, stored: meter.start(total),
+            on_record=lambda record: meter.advance(),
+        )
+    moved = [] if before is None else differences(before, measured)
+    for line in moved:
+        on_difference(line)
+    if update:
+        write(measured, path)
+    return Checked(path, before, measured, moved)
 
 
 def measure(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import BENCHMARKS
-from benchmarks.data import replacing
 from benchmarks.errors import InputError
 from benchmarks.types import (
     HasCanonical,
@@ -42,12 +40,12 @@ from harness.search import (
     Scored,
     run,
 )
+from harness.search.resume import load_state, save_state
 
 #: An objective beside the proxies: a number drawn for each architecture, by the search's seed.
 RANDOM = "random"
 #: What can be limited.
 LIMITS = ("flops", "params", "layers")
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -215,7 +213,7 @@ def search(
         moves_of(space, plan.dataset, plan.limits), plan.population, plan.seed
     )
     objective = Objective(formula_of(plan.proxy))
-    resume = load_state(state, plan)
+    resume = load_state(state, asdict(plan))
     scorer = _Scorer(plan, objective.members, store, request, workers, device)
     if resume is not None:
         scorer.seen = {*map(scorer.representative, resume["evaluations"]["architecture"])}
@@ -227,7 +225,7 @@ def search(
         on_step(done)
         # Saving takes a twentieth of the time at most; what is lost is in the store.
         if (started := time.monotonic()) >= due or len(done) >= iterations:
-            save_state(state, plan, now())
+            save_state(state, asdict(plan), now())
             ended = time.monotonic()
             due = ended + max(1.0, 20 * (ended - started))
 
@@ -278,42 +276,6 @@ def trajectory(plan: Plan, done: Evaluation) -> pd.DataFrame:
         for name in LIMITS:
             frame[f"limited_{name}"] = [figure[name] for figure in figures]
     return frame
-
-
-def save_state(path: Path, plan: Plan, state: Mapping[str, Any]) -> None:
-    """Write a state of `harness.search.run`, whole or not at all."""
-    content = {"format": _FORMAT, "search": asdict(plan), **state}
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-
-
-def load_state(path: Path, plan: Plan) -> dict[str, Any] | None:
-    """The state that `save_state` wrote, or None where there is none.
-
-    Raises:
-        InputError: It is of another search, or damaged.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        theirs, format_ = content["search"], content["format"]
-        Evaluation(**content["evaluations"])
-        content["optimiser"]["rng"]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is no state of a search ({type(error).__name__}: {error}); remove it to "
-            "begin anew, or choose another --out"
-        ) from error
-    ours = json.loads(json.dumps(asdict(plan)))
-    if format_ != _FORMAT or theirs != ours:
-        differing = [name for name in ours if theirs.get(name) != ours[name]]
-        said = "; ".join(f"{n} {theirs.get(n)!r}, not {ours[n]!r}" for n in differing)
-        raise InputError(
-            f"{path} is the state of another search ({said or f'format {format_}'}); "
-            "choose another --out, or remove it to begin anew"
-        )
-    return dict(content)
 
 
 class _Scorer:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from harness.report.tables import Column, markdown, number
+from benchmarks.data import replacing
+from benchmarks.errors import InputError
+from harness.report import folders, search_plots, style
+from harness.report.tables import Column, evaluation_csv, markdown, number
+from harness.search import trajectories
+from harness.search.result import SearchResult
 
 
 def _with_deviation(name: str, digits: int, scale: float = 1) -> Callable[[pd.Series], str]:
@@ -74,3 +82,69 @@ def page(summary: pd.DataFrame, protocol: Sequence[str], figures: Sequence[str])
     )
     parts += [f"![{name.rpartition('.')[0]}]({name})" for name in figures]
     return "\n\n".join(parts) + "\n"
+
+
+# ------------------------------------------------------------------ a result and its folder
+
+
+def figure(result: SearchResult) -> Figure:
+    """Accuracy and regret against evaluations; without accuracies rank and FLOPs."""
+    frame = result.trajectory
+    if result.optimum is not None:
+        curves = trajectories.curves(frame, "incumbent_accuracy")
+        return search_plots.accuracy_figure(curves, result.optimum, result.title)
+    limited = "limited_flops" if "limited_flops" in frame else "flops"
+    frame = frame.assign(incumbent_flops=trajectories.of_incumbent(frame, limited))
+    return search_plots.progress_figure(
+        trajectories.curves(frame, "incumbent_rank"),
+        trajectories.curves(frame, "incumbent_flops"),
+        result.facts["limits"].get("flops"),
+        result.title,
+    )
+
+
+def write(result: SearchResult, folder: Path) -> list[Path]:
+    """Write data, tables, figure and winners of searches.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    more = {"labels": list(result.labels), "optimum": result.optimum, "title": result.title}
+    written = folders.write(folder, "search", result.facts, list(result.protocol), **more)
+    with replacing(folder / "trajectory.parquet") as temporary:
+        result.trajectory.to_parquet(temporary, index=False)
+    written += [
+        folder / "trajectory.parquet",
+        folders.text(folder / "trajectory.csv", evaluation_csv(result.trajectory)),
+        folders.text(folder / "search.csv", evaluation_csv(result.table)),
+        folders.text(folder / "search.md", page(result.table, result.protocol, ["search.png"])),
+    ]
+    for label, winner in zip(result.labels, result.winners, strict=True):
+        content = json.dumps(winner, indent=2) + "\n"
+        written.append(folders.text(folder / "winners" / f"{label}.json", content))
+    with style.house_style():
+        written += style.save(figure(result), folder / "search")
+    return written
+
+
+def load(folder: Path) -> SearchResult:
+    """The searches that `write` wrote.
+
+    Raises:
+        InputError: The folder holds no whole trajectory, or is damaged.
+    """
+    held = folders.read(folder)
+    path = folder / "trajectory.parquet"
+    try:
+        frame = pd.read_parquet(path)
+        return SearchResult(
+            frame, held["protocol"], held["facts"], held["labels"], held["optimum"], held["title"]
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); trajectories with a "
+            "benchmark's accuracies are not kept in repositories: run the search again"
+        ) from error

@@ -50,7 +50,7 @@ def test_eval_from_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert run("eval", "vkdnw", "naswot", *options, "--resamples", 50) == 0
     said = capsys.readouterr().out
     assert "analog-nasbench" in said
-    folder = tmp_path / "results/nasbench201/cifar10"
+    folder = tmp_path / "harness-out/nasbench201/cifar10"
     evaluation = pd.read_csv(folder / "evaluation.csv")
     assert set(f"{HEADER}{ENDING}".split(",")) <= set(evaluation.columns)
     assert set(evaluation["proxy"]) == {"vkdnw", "nwot", "params", "flops", "layers"}
@@ -176,7 +176,7 @@ def test_scores_travel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run("import-scores", "theirs.json", "--label", "them") == 0
     assert "nwot@them" in capsys.readouterr().out
     assert run("eval", "nwot@them", "nwot", *common, "--resamples", 20) == 0
-    folder = tmp_path / "results/nasbench201/cifar10"
+    folder = tmp_path / "harness-out/nasbench201/cifar10"
     evaluation = pd.read_csv(folder / "evaluation.csv").set_index("proxy")
     assert evaluation["n"]["nwot@them"] == 3
     assert evaluation["failed"]["nwot@them"] == 1
@@ -203,7 +203,7 @@ def test_the_worked_example(
     options = ("--sample", 4, "--batch-size", 2, "--device", "cpu", "--workers", workers)
     mine = ("log_grad", "my_snip", "--proxy-file", example)
     assert run("eval", *mine, *options, "--resamples", 20) == 0
-    evaluation = pd.read_csv(tmp_path / "results/nasbench201/cifar10/evaluation.csv")
+    evaluation = pd.read_csv(tmp_path / "harness-out/nasbench201/cifar10/evaluation.csv")
     assert {"log_grad", "my_snip"} <= set(evaluation["proxy"])
     assert (evaluation["n"] + evaluation["failed"] == 4).all()
     assert run("list", "proxies", "--proxy-file", example) == 0
@@ -224,7 +224,7 @@ def test_aggregates_and_models_stand_beside_proxies(
     options = ("--sample", 12, "--device", "cpu", "--workers", 1, "--resamples", 20)
     own = ("--aggregate", "mine=rank(flops,halves.small)", "--aggregate", "rank(flops,params)")
     assert run("eval", "halves", "graf_m", *own, *options) == 0
-    folder = tmp_path / "results/nasbench201/cifar10"
+    folder = tmp_path / "harness-out/nasbench201/cifar10"
     table = pd.read_csv(folder / "evaluation.csv").set_index("proxy")
     rows = {"halves", "mine", "rank(flops,params)", "graf_m", "params", "flops", "layers"}
     assert set(table.index) == rows

@@ -51,10 +51,10 @@ def run(*arguments: object) -> int:
 def test_several_proxies_in_one_table_and_figure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = ("--proxy", "flops", "--proxy", "random", "--proxy", "rank(flops,layers)")
+    wanted = ("flops", "random", "rank(flops,layers)")
     options = ("--iterations", 60, "--population", 10, "--max-flops", 120e6, "--seeds", 2)
     assert run(*wanted, *options) == 0
-    folder = tmp_path / "results/nasbench201/cifar10/search"
+    folder = tmp_path / "harness-out/nasbench201/cifar10/search"
     frame = pd.read_csv(folder / "trajectory.csv")
     assert len(frame) == 3 * 2 * 60
     assert frame["flops"].max() <= 120e6
@@ -113,11 +113,11 @@ def test_killed_and_run_again_it_comes_to_the_same(
     proxy = tmp_path / "slow.py"
     proxy.write_text(SLOW)
     arguments = [
-        "--proxy", "rank(slow,params)", "--proxy-file", str(proxy), "--algorithm", algorithm,
+        "rank(slow,params)", "--proxy-file", str(proxy), "--algorithm", algorithm,
         "--iterations", "60", "--population", "12", "--seeds", "2", "--workers", "1",
     ]  # fmt: skip
     killed = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli.app", "search", *arguments, "--out", "a"],
+        [sys.executable, "-m", "harness", "search", *arguments, "--out", "a"],
         cwd=tmp_path, env={**os.environ, "SLOW": "0.1", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
@@ -175,7 +175,7 @@ def test_no_accuracy_is_read_before_the_search_has_ended(
     monkeypatch.setattr(searching, "search", watched)
     monkeypatch.setattr(BENCHMARKS, "_entries", {**BENCHMARKS._entries, "nasbench201": watching})
     options = ("--iterations", 20, "--population", 5, "--seeds", 2)
-    assert run("--proxy", "flops", "--algorithm", "aging", "--algorithm", "local", *options) == 0
+    assert run("flops", "--algorithm", "aging", "--algorithm", "local", *options) == 0
     assert searches == ["begins", "ends"] * 4 + ["reads"]
 
 
@@ -199,8 +199,8 @@ def test_a_space_without_accuracies(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     untrained = replace(BENCHMARKS["nasbench201"], space=space, truths=())
     monkeypatch.setattr(BENCHMARKS, "_entries", {"nasbench201": untrained})
     options = ("--iterations", 30, "--population", 12, "--max-flops", 100e6)
-    assert run("--proxy", "flops", *options) == 0
-    folder = tmp_path / "results/nasbench201/cifar10/search"
+    assert run("flops", *options) == 0
+    folder = tmp_path / "harness-out/nasbench201/cifar10/search"
     frame = pd.read_csv(folder / "trajectory.csv")
     assert frame["incumbent_rank"].iloc[-1] == 1
     assert "accuracy" not in frame
@@ -218,18 +218,18 @@ def test_a_space_without_accuracies(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--proxy", "flops", "--algorithm", "evolutoin"), "did you mean 'evolution'"),
-        (("--proxy", "flopps"), "did you mean 'flops'"),
-        (("--proxy", "graf_m"), "cannot guide a search"),
-        (("--proxy", "nwot@zc"), "cannot guide a search"),
-        (("--proxy", "flops", "--space", "nasbench7"), "unknown benchmark"),
-        (("--proxy", "flops", "--dataset", "mnist"), "unknown NAS-Bench-201 dataset"),
-        (("--proxy", "flops", "--population", 20000, "--iterations", 30000), "has 15,625 arch"),
-        (("--proxy", "flops", "--population", 100, "--iterations", 50), "from 2 to 49"),
-        (("--proxy", "flops", "--max-flops", 1e6), "--max-flops 1,000,000); give wider"),
-        (("--proxy", "flops", "--max-layers", 21, "--max-params", "nan"), "--max-params nan"),
-        (("--proxy", "flops", "--truth", "nothing"), "unknown ground truth 'nothing'"),
-        (("--proxy", "vkdnw", "--batch-size", 1, "--iterations", 200), "batch size 1 is too small"),
+        (("flops", "--algorithm", "evolutoin"), "did you mean 'evolution'"),
+        (("flopps",), "did you mean 'flops'"),
+        (("graf_m",), "cannot guide a search"),
+        (("nwot@zc",), "cannot guide a search"),
+        (("flops", "--space", "nasbench7"), "unknown benchmark"),
+        (("flops", "--dataset", "mnist"), "unknown NAS-Bench-201 dataset"),
+        (("flops", "--population", 20000, "--iterations", 30000), "has 15,625 arch"),
+        (("flops", "--population", 100, "--iterations", 50), "from 2 to 49"),
+        (("flops", "--max-flops", 1e6), "--max-flops 1,000,000); give wider"),
+        (("flops", "--max-layers", 21, "--max-params", "nan"), "--max-params nan"),
+        (("flops", "--truth", "nothing"), "unknown ground truth 'nothing'"),
+        (("vkdnw", "--batch-size", 1, "--iterations", 200), "batch size 1 is too small"),
     ],
 )
 def test_one_clear_message(

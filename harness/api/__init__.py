@@ -1,0 +1,56 @@
+"""The public functions; the command line calls them and does nothing else.
+
+Nothing heavy is imported until a function is called.
+"""
+
+from harness.api.jobs import (
+    build,
+    evaluate,
+    load,
+    score,
+    score_network,
+    search,
+    tables,
+)
+from harness.api.proxies import from_compute_nas_score, from_measure, register_proxy
+from harness.api.resources import (
+    agreement,
+    check,
+    compare_scores,
+    export_scores,
+    fetch,
+    import_official,
+    import_scores,
+    list_algorithms,
+    list_benchmarks,
+    list_images,
+    list_paths,
+    list_proxies,
+    list_truths,
+)
+
+__all__ = [
+    "agreement",
+    "build",
+    "check",
+    "compare_scores",
+    "evaluate",
+    "export_scores",
+    "fetch",
+    "from_compute_nas_score",
+    "from_measure",
+    "import_official",
+    "import_scores",
+    "list_algorithms",
+    "list_benchmarks",
+    "list_images",
+    "list_paths",
+    "list_proxies",
+    "list_truths",
+    "load",
+    "register_proxy",
+    "score",
+    "score_network",
+    "search",
+    "tables",
+]
