@@ -122,7 +122,7 @@ def test_no_algorithm_imports_another(path: Path) -> None:
         "benchmarks.uninas",
         "benchmarks.uninas.walk",
         "benchmarks.uninas.files",
-        "harness.report.uninas_drawing",
+        "harness.report.drawings",
         "harness.cli.app",
     ],
 )

@@ -20,6 +20,7 @@ from benchmarks.errors import InputError
 from benchmarks.types import Costs, Dataset
 
 if TYPE_CHECKING:
+    from benchmarks.drawing import Graph
     from benchmarks.nasbench101.enumeration import Enumeration
     from benchmarks.nasbench101.network import Network
 
@@ -317,6 +318,12 @@ class NASBench101Space:
             if cell.id not in seen:
                 seen.add(cell.id)
                 yield enumeration().representative(cell)
+
+    def drawing(self, architecture: Cell) -> Graph:
+        """The cell's graph, operations in its vertices."""
+        from benchmarks.nasbench101.drawing import drawing
+
+        return drawing(architecture)
 
     def costs(self, architecture: Cell, dataset: str) -> Costs:
         """Closed-form parameters, multiply-adds and parameter tensors.

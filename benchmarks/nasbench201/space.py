@@ -23,6 +23,9 @@ from benchmarks.errors import InputError
 from benchmarks.types import Costs, Dataset
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmarks.drawing import Graph
     from benchmarks.nasbench201.network import Network
 
 #: The five operations in the official ("canonical") order.
@@ -121,12 +124,8 @@ class Cell:
         return "+".join(nodes)
 
     @property
-    def reachable(self) -> bool:
-        """Every edge whose operation is not `none` lies on a path from input to output.
-
-        The filter behind the VKDNW paper's tables (arXiv:2502.04975) and GRAF. The
-        cell without any such edge counts as reachable, as it does there.
-        """
+    def used(self) -> frozenset[tuple[int, int]]:
+        """Edges without those of `none` that lie on a path from input to output."""
         live = [edge for edge, op in zip(EDGES, self.ops, strict=True) if op != "none"]
         from_input, to_output = {0}, {3}
         # Edges lie in topological order of their targets, so one sweep each way is enough.
@@ -136,7 +135,16 @@ class Cell:
         for i, j in sorted(live, reverse=True):
             if j in to_output:
                 to_output.add(i)
-        return all(i in from_input and j in to_output for i, j in live)
+        return frozenset((i, j) for i, j in live if i in from_input and j in to_output)
+
+    @property
+    def reachable(self) -> bool:
+        """Every edge whose operation is not `none` lies on a path from input to output.
+
+        The filter behind the VKDNW paper's tables (arXiv:2502.04975) and GRAF. The
+        cell without any such edge counts as reachable, as it does there.
+        """
+        return len(self.used) == len(EDGES) - self.ops.count("none")
 
     @property
     def isomorphism(self) -> str:
@@ -292,6 +300,22 @@ class NASBench201Space:
     def canonical(self, architecture: Cell) -> Cell:
         """The first cell in official order with the same isomorphism string and size."""
         return _representatives()[_kind(architecture)]
+
+    def suite_zero_codes(self, architecture: Cell) -> tuple[int, ...]:
+        """The six operation codes in the order of NAS-Bench-Suite-Zero."""
+        return architecture.suite_zero
+
+    def graph_features(self, architectures: Sequence[Cell]) -> pd.DataFrame:
+        """GRAF features as the VKDNW paper's models take them (`graf.study_features`)."""
+        from benchmarks.nasbench201 import graf
+
+        return graf.study_features(architectures)
+
+    def drawing(self, architecture: Cell) -> Graph:
+        """The cell's graph: operations on its edges, pale where they do not reach the output."""
+        from benchmarks.nasbench201.drawing import drawing
+
+        return drawing(architecture)
 
     def costs(self, architecture: Cell, dataset: str) -> Costs:
         """Closed-form parameters, multiply-adds and parameter tensors.

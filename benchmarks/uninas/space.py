@@ -25,6 +25,7 @@ from benchmarks.uninas import nodes as n
 from benchmarks.uninas import text
 
 if TYPE_CHECKING:
+    from benchmarks.drawing import Blocks
     from benchmarks.uninas.network import Network
 
 DEPTHS = (2, 3, 5, 2)
@@ -396,6 +397,12 @@ class UniNASSpace:
         from benchmarks.uninas import files
 
         files.write(architecture, path)
+
+    def drawing(self, architecture: Model) -> Blocks:
+        """Its blocks and their nodes."""
+        from benchmarks.uninas.drawing import drawing
+
+        return drawing(architecture)
 
     def index(self, architecture: Model) -> int | None:
         """None: the space has no order."""

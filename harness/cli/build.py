@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmarks.errors import InputError
+from benchmarks.types import HasDrawing
 from harness.cli.data import console, show_table
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ def build(
         typer.Option(help="Write the untrained network to a .pt2 (torch.export) or .onnx file"),
     ] = None,
     draw: Annotated[
-        Path | None, typer.Option(help="Draw the blocks: a .png and a .svg of this name (uninas)")
+        Path | None,
+        typer.Option(help="Draw its blocks or graph: a .png and a .svg of this name"),
     ] = None,
     save: Annotated[
         Path | None, typer.Option(help="Write the architecture in its space's file format (uninas)")
@@ -90,15 +90,15 @@ def build(
 
 
 def _draw(described: Description, path: Path) -> list[Path]:
-    """Draw the blocks of an architecture; `harness/report/<space>_drawing.py` knows how.
+    """Draw an architecture, if its space says what there is to see.
 
     Raises:
         InputError: There is no drawing of the space, or the files cannot be written.
     """
-    from harness.report import style
+    from harness.report import drawings, style
 
-    name = f"harness.report.{described.benchmark.name}_drawing"
-    if importlib.util.find_spec(name) is None:
+    space = described.benchmark.space
+    if not isinstance(space, HasDrawing):
         raise InputError(f"there is no drawing of {described.benchmark.name} architectures")
     with style.house_style():
-        return style.save(importlib.import_module(name).model_figure(described.architecture), path)
+        return style.save(drawings.figure(space.drawing(described.architecture)), path)

@@ -131,8 +131,8 @@ def _targets(
     Raises:
         InputError: There is no such table, or none of a dataset, or no accuracies.
     """
-    if chosen.published is None:
-        having = [name for name in BENCHMARKS if BENCHMARKS[name].published is not None]
+    if not chosen.papers:
+        having = [name for name in BENCHMARKS if BENCHMARKS[name].papers]
         raise InputError(
             f"there are no published figures of {chosen.name}; there are of {', '.join(having)}"
         )

@@ -65,8 +65,8 @@ def test_a_drawing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_other_spaces_do_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "cell.txt"
-    path.write_text("13714")
+    path.write_text("initial")
     drawing = refused(capsys, "build", path, "--draw", tmp_path / "a")
-    assert "no drawing of nasbench201" in drawing
+    assert "no drawing of mobilenetv2" in drawing
     assert "no file format of its own" in refused(capsys, "build", path, "--save", tmp_path / "b")
     assert sorted(tmp_path.iterdir()) == [tmp_path / "cache", path]
