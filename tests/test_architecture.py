@@ -120,7 +120,7 @@ def test_no_algorithm_imports_another(path: Path) -> None:
         "benchmarks.nasbench201",
         "benchmarks.mobilenetv2",
         "benchmarks.uninas",
-        "benchmarks.uninas.walk",
+        "benchmarks.uninas.moves",
         "benchmarks.uninas.files",
         "harness.report.drawings",
         "harness.cli.app",

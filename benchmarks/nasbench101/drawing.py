@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import drawing as d
-from benchmarks.nasbench101.space import INPUT, OUTPUT, Cell
+from benchmarks.nasbench101.architecture import INPUT, OUTPUT, Cell
 
 _SHOWN = {
     INPUT: ("input", d.OTHER),

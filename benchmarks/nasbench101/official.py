@@ -26,7 +26,8 @@ import pyarrow as pa
 
 from benchmarks import protobuf, tfrecord
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.space import MAX_VERTICES, SIZE, Cell
+from benchmarks.nasbench101.architecture import MAX_VERTICES, Cell
+from benchmarks.nasbench101.enumeration import SIZE
 from benchmarks.truth import WideTable, wide_column
 
 NAME = "nasbench101"

@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 
 from benchmarks import data
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.enumeration import enumeration
+from benchmarks.nasbench101.enumeration import SIZE, enumeration
 from benchmarks.nasbench101.official import DATASET, EPOCHS, NAME, TRAININGS, import_official
-from benchmarks.nasbench101.space import SIZE, NASBench101Space
+from benchmarks.nasbench101.space import NASBench101Space
 from benchmarks.truth import COLUMNS, Table, WideTable, wide_column
 from benchmarks.types import TruthSource
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import drawing as d
-from benchmarks.nasbench201.space import EDGES, Cell
+from benchmarks.nasbench201.architecture import EDGES, Cell
 
 _SHOWN = {
     "none": ("none", d.NOTHING),

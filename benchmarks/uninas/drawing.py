@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from benchmarks.drawing import Block, Blocks, Box, Branch, Frame, Piece
+from benchmarks.uninas import architecture as a
+from benchmarks.uninas import costs
 from benchmarks.uninas import nodes as n
-from benchmarks.uninas import space
 
 
-def drawing(model: space.Model) -> Blocks:
+def drawing(model: a.Model) -> Blocks:
     """All blocks of a model; pale are nodes whose output no gradient reaches."""
-    counts = model.counts()
+    counts = costs.counts(model)
     text = (
         f"{counts.params:,} parameters, {counts.flops / 1e9:.2f} GFLOPs "
         f"at {model.img_size} px; widths {', '.join(map(str, model.widths))}"
@@ -20,7 +21,7 @@ def drawing(model: space.Model) -> Blocks:
     return Blocks("UniNAS", text, tuple(_block(*run) for run in _runs(model)))
 
 
-def _runs(model: space.Model) -> Iterator[tuple[str, space.Block, space.Place, int]]:
+def _runs(model: a.Model) -> Iterator[tuple[str, a.Block, a.Place, int]]:
     """Name, block, place and number of equal blocks in a row, the first of a stage apart."""
     items = zip(model.blocks(), model.places(), strict=True)
     stage = -1
@@ -34,8 +35,8 @@ def _runs(model: space.Model) -> Iterator[tuple[str, space.Block, space.Place, i
         number += count
 
 
-def _block(name: str, block: space.Block, place: space.Place, count: int) -> Block:
-    counts = space.block_counts(block, place)
+def _block(name: str, block: a.Block, place: a.Place, count: int) -> Block:
+    counts = costs.block_counts(block, place)
     each = " each" if count > 1 else ""
     shape = "×".join(map(str, place.shape))
     text = f"{shape}{', halves' if place.first else ''}  ·  "

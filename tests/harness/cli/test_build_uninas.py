@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.uninas import files
-from benchmarks.uninas.space import KNOWN, Model
+from benchmarks.uninas.architecture import KNOWN, Model
 from tests.harness.cli.test_app import refused, run
 
 

@@ -13,9 +13,10 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from benchmarks import BENCHMARKS
 from benchmarks.drawing import Graph
-from benchmarks.nasbench201.space import Cell
+from benchmarks.nasbench201.architecture import Cell
 from benchmarks.types import HasDrawing
-from benchmarks.uninas.space import KNOWN, Model, UniNASSpace
+from benchmarks.uninas.architecture import KNOWN, Model
+from benchmarks.uninas.space import UniNASSpace
 from harness.report import drawings, style
 from tests.benchmarks.nasbench101.strategies import BRANCHED
 
