@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from benchmarks.drawing import Drawing
 from benchmarks.errors import InputError
 from benchmarks.published import Published
-from benchmarks.truth import TruthTable
+from benchmarks.tables import TruthTable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ from benchmarks import data, unpickle
 from benchmarks.errors import InputError
 from benchmarks.nasbench201.architecture import Cell
 from benchmarks.nasbench201.enumeration import SIZE, official_order
-from benchmarks.truth import COLUMNS, MEAN_OF_SEEDS, Table
+from benchmarks.tables import COLUMNS, MEAN_OF_SEEDS, Table
 from benchmarks.types import TruthSource
 
 NAME = "nasbench201"

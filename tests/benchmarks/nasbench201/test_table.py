@@ -18,7 +18,8 @@ from benchmarks.errors import InputError
 from benchmarks.nasbench201 import table
 from benchmarks.nasbench201.enumeration import official_order
 from benchmarks.nasbench201.space import NASBench201Space
-from benchmarks.truth import Table, resolve
+from benchmarks.tables import Table
+from benchmarks.truth import resolve
 from tests.benchmarks.hostile import KINDS, bomb
 from tests.benchmarks.nasbench201 import official
 
