@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.resources
 import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,6 +16,14 @@ from benchmarks.errors import InputError
 METRICS = ("kendall_tau", "spearman", "ndcg")
 _COLUMNS = ("method", "type", "dataset", *METRICS)
 _TYPES = ("simple", "aggregate", "model")
+#: Kinds of leading lines, and what they state.
+_SAID = {
+    "source": "the paper, and where in it",
+    "title": "a short name, such as Table 1",
+    "set": "the architecture set that it was measured on",
+    "protocol": "how the figures were obtained",
+    "note": "what else a reader should know",
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +31,9 @@ class Published:
     """A paper's table.
 
     Attributes:
+        key: What `--paper` calls it.
+        title: Its short name, such as "Table 1".
+        set_name: The architecture set that it was measured on.
         frame: One row a method and dataset, in the paper's order: `method` (named as the
             harness names it), `type` (simple, aggregate, model), `dataset` (the benchmark's
             key), `kendall_tau`, `spearman`, `ndcg`; NaN where the paper reports nothing.
@@ -28,6 +42,9 @@ class Published:
         notes: What else a reader of the figures should know.
     """
 
+    key: str
+    title: str
+    set_name: str
     frame: pd.DataFrame
     source: str
     protocol: str
@@ -50,52 +67,79 @@ class Published:
         return {m: float(row[m].iloc[0]) if len(row) else float("nan") for m in METRICS}
 
 
-def packaged(package: str) -> Published:
-    """The figures in `published.csv` of a benchmark's package.
+class Papers(Mapping[str, Published]):
+    """Papers' tables in the folder `published` of a benchmark's package, read when asked for.
 
-    Lines that begin with `#` come first, each `# source: ...`, `# protocol: ...` or
-    `# note: ...`; then a CSV table with the columns of `Published.frame`.
+    A table is a file `<key>.csv`; adding one is adding the file. Lines that begin with `#` come
+    first, then a CSV table with the columns of `Published.frame`:
+
+        # source: the paper, and where in it
+        # title: a short name, such as Table 1
+        # set: the architecture set that it was measured on
+        # protocol: how the figures were obtained
+        # note: what else a reader should know; as many as there are
 
     Args:
         package: "benchmarks.nasbench201" ...
-
-    Raises:
-        InputError: The file is absent, or not of that form.
+        first: Key of the table that is taken where none is named.
     """
-    name = f"{package.replace('.', '/')}/published.csv"
-    try:
-        text = importlib.resources.files(package).joinpath("published.csv").read_text("utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"{name} is missing; install the harness again") from error
-    return parse(text, name)
+
+    def __init__(self, package: str, first: str) -> None:
+        self._package, self._first = package, first
+        self._read: dict[str, Published] = {}
+
+    @property
+    def _folder(self) -> Traversable:
+        return importlib.resources.files(self._package).joinpath("published")
+
+    def __iter__(self) -> Iterator[str]:
+        files = self._folder.iterdir() if self._folder.is_dir() else ()
+        keys = [Path(file.name).stem for file in files if file.name.endswith(".csv")]
+        return iter(sorted(keys, key=lambda key: (key != self._first, key)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __getitem__(self, key: str) -> Published:
+        """The table called `key`.
+
+        Raises:
+            KeyError: There is none.
+            InputError: The file is not of the form above.
+        """
+        if key not in list(self):
+            raise KeyError(key)
+        if key not in self._read:
+            text = self._folder.joinpath(f"{key}.csv").read_text("utf-8")
+            self._read[key] = parse(text, f"{self._package.replace('.', '/')}/published/{key}.csv")
+        return self._read[key]
 
 
 def parse(text: str, name: str) -> Published:
-    """Read the text of a `published.csv`.
+    """Read a paper's table.
 
     Args:
-        text: Its content.
-        name: Of the file, for messages.
+        text: Content of the file.
+        name: Of the file; its stem is the table's key.
 
     Raises:
-        InputError: It is not of the form that `packaged` describes.
+        InputError: It is not of the form that `Papers` describes.
     """
-    said: dict[str, list[str]] = {"source": [], "protocol": [], "note": []}
+    said: dict[str, list[str]] = {kind: [] for kind in _SAID}
     lines = text.splitlines()
     body = [line for line in lines if not line.startswith("#")]
     for line in lines[: len(lines) - len(body)]:
         kind, colon, words = line.lstrip("# ").partition(":")
         if not colon or kind not in said:
-            raise InputError(
-                f"{name}: {line!r} should be a leading line '# source: ...', "
-                "'# protocol: ...' or '# note: ...'"
-            )
+            kinds = ", ".join(f"'# {known}: ...'" for known in _SAID)
+            raise InputError(f"{name}: {line!r} should be a leading line, one of {kinds}")
         said[kind].append(words.strip())
     frame = pd.read_csv(io.StringIO("\n".join(body)))
     if tuple(frame.columns) != _COLUMNS:
         raise InputError(f"{name}: expected the columns {', '.join(_COLUMNS)}")
-    if not said["source"]:
-        raise InputError(f"{name}: it has no line '# source: ...'; name the paper and the table")
+    for kind, what in _SAID.items():
+        if not said[kind] and kind != "note":
+            raise InputError(f"{name}: it has no line '# {kind}: ...'; state {what}")
     strange = sorted(set(frame["type"]) - set(_TYPES))
     if strange:
         raise InputError(f"{name}: type {strange[0]!r} is none of {', '.join(_TYPES)}")
@@ -106,6 +150,8 @@ def parse(text: str, name: str) -> Published:
     outside = frame[(frame[list(METRICS)].abs() > 1).any(axis=1)]
     if len(outside):
         raise InputError(f"{name}: {outside.iloc[0]['method']} has a figure outside -1..1")
+    joined = {kind: "; ".join(lines) for kind, lines in said.items()}
     return Published(
-        frame, "; ".join(said["source"]), "; ".join(said["protocol"]), tuple(said["note"])
-    )
+        Path(name).stem, joined["title"], joined["set"], frame, joined["source"],
+        joined["protocol"], tuple(said["note"]),
+    )  # fmt: skip

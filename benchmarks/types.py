@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from benchmarks.drawing import Drawing
+from benchmarks.errors import InputError
 from benchmarks.published import Published
-from benchmarks.truth import TruthTable
+from benchmarks.tables import TruthTable
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Generator, Tensor, nn
 
 
@@ -270,6 +273,15 @@ class HasFiles(Protocol):
 
 
 @runtime_checkable
+class HasDrawing(Protocol):
+    """A space whose architectures can be drawn."""
+
+    def drawing(self, architecture: Any) -> Drawing:
+        """What is to be seen of an architecture; `harness.report.drawings` makes a figure of it."""
+        ...
+
+
+@runtime_checkable
 class HasSqueezeExcitation(Protocol):
     """A space whose networks are searched without squeeze-and-excitation and trained with it."""
 
@@ -279,6 +291,27 @@ class HasSqueezeExcitation(Protocol):
         Raises:
             InputError: The dataset is unknown.
         """
+        ...
+
+
+# What models and score files ask of a space beyond `SearchSpace`; each is optional too.
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """A space with features of an architecture's graph, for models that predict accuracies."""
+
+    def graph_features(self, architectures: Sequence[Any]) -> pd.DataFrame:
+        """Features of n architectures: n rows, indexed by id, a column a feature, float."""
+        ...
+
+
+@runtime_checkable
+class HasSuiteZeroCodes(Protocol):
+    """A space that NAS-Bench-Suite-Zero's files name by integer codes."""
+
+    def suite_zero_codes(self, architecture: Any) -> tuple[int, ...]:
+        """The codes of an architecture; `parse` takes their text, "(4, 0, 3, 1, 4, 3)"."""
         ...
 
 
@@ -320,7 +353,7 @@ class Benchmark:
         keep: Writes an imported table to the given path, or where `truths` finds it.
         ndcg_top: (P, n): the published nDCG looks at the best P of n architectures.
         fetches: Names in `sources.toml` that `harness data fetch` downloads for it.
-        published: Reads the figures that the tables are compared with; None: there are none.
+        tables: Papers' tables that ours are compared with, by key, the default first.
     """
 
     name: str
@@ -330,7 +363,31 @@ class Benchmark:
     keep: Callable[[Any, Path | None], Path] | None = None
     ndcg_top: tuple[int, int] = (1000, 9445)
     fetches: Sequence[str] = ()
-    published: Callable[[], Published] | None = None
+    tables: Mapping[str, Published] = field(default_factory=dict)
+
+    @property
+    def papers(self) -> Sequence[str]:
+        """Keys of the papers' tables, the default first."""
+        return tuple(self.tables)
+
+    def published(self, paper: str | None = None) -> Published:
+        """A paper's table.
+
+        Args:
+            paper: Its key; default: the first.
+
+        Raises:
+            InputError: There is none of that key, or none at all.
+        """
+        if not self.tables:
+            raise InputError(f"there are no published figures of {self.name}")
+        key = self.papers[0] if paper is None else paper
+        if key not in self.tables:
+            raise InputError(
+                f"there is no published table {key!r} of {self.name}; "
+                f"name one of {', '.join(self.papers)}"
+            )
+        return self.tables[key]
 
     def ndcg_p(self, n: int) -> int:
         """P of the nDCG on a sample of n: the same share of it as in the published figures."""

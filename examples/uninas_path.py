@@ -3,9 +3,9 @@ python examples/uninas_path.py > path.md"""
 
 from __future__ import annotations
 
-from benchmarks.uninas.space import known_block
+from benchmarks.uninas.architecture import known_block
+from benchmarks.uninas.moves import path
 from benchmarks.uninas.text import to_text
-from benchmarks.uninas.walk import path
 
 
 def main(width: int = 96) -> None:

@@ -25,8 +25,8 @@ from torch import nn
 
 from benchmarks import BENCHMARKS, inputs
 from benchmarks.mobilenetv2.space import MobileNetV2Space
+from benchmarks.nasbench101.architecture import module_hash
 from benchmarks.nasbench101.enumeration import Enumeration, enumerate_cells
-from benchmarks.nasbench101.space import module_hash
 from benchmarks.nasbench201.table import read_compact
 from benchmarks.truth import Accuracies
 from benchmarks.types import Batch

@@ -120,12 +120,55 @@ def test_no_algorithm_imports_another(path: Path) -> None:
         "benchmarks.nasbench201",
         "benchmarks.mobilenetv2",
         "benchmarks.uninas",
-        "benchmarks.uninas.walk",
+        "benchmarks.uninas.moves",
         "benchmarks.uninas.files",
-        "harness.report.uninas_drawing",
+        "harness.report.drawings",
         "harness.cli.app",
     ],
 )
 def test_loads_without_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def edges() -> dict[str, set[str]]:
+    """For each module, the modules of the project that its text imports, wherever it does."""
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in FILES}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        targets = set()
+        for imported in imports(path):
+            whole = imported.rstrip(".")
+            # "a.b.c" is the module a.b.c, or the name c of the module a.b.
+            target = whole if whole in names else whole.rpartition(".")[0]
+            if target in names and target != name:
+                targets.add(target)
+        found[name] = targets
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Modules that import one another in a circle, the first last too; none: no such."""
+    done: set[str] = set()
+
+    def search(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return []
+        for target in sorted(graph[name]):
+            found = search(target, [*way, name])
+            if found:
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(graph) if (found := search(name, []))), [])
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+    found = circle(edges())
+    assert not found, " -> ".join(found)

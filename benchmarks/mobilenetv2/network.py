@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mobilenetv2.space import Block, Convolution, Structure, Unit
+from benchmarks.mobilenetv2.architecture import Block, Convolution, Structure, Unit
 
 _EPS = 1e-3
 

@@ -22,19 +22,20 @@ from numpy.typing import NDArray
 
 from benchmarks import data
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.space import (
+from benchmarks.nasbench101.architecture import (
     INPUT,
     MAX_EDGES,
     MAX_VERTICES,
     OPS,
     OUTPUT,
-    SIZE,
     Cell,
     Matrix,
     module_hash,
 )
 
 FILE = "nasbench101-cells.parquet"
+#: Cells of the space.
+SIZE = 423_624
 
 
 class Enumeration(Sequence[Cell]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from benchmarks.nasbench101.space import (
+from benchmarks.nasbench101.architecture import (
     CELLS_PER_STACK,
     STACKS,
     STEM_CHANNELS,

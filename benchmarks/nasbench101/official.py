@@ -26,8 +26,9 @@ import pyarrow as pa
 
 from benchmarks import protobuf, tfrecord
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.space import MAX_VERTICES, SIZE, Cell
-from benchmarks.truth import WideTable, wide_column
+from benchmarks.nasbench101.architecture import MAX_VERTICES, Cell
+from benchmarks.nasbench101.enumeration import SIZE
+from benchmarks.tables import WideTable, wide_column
 
 NAME = "nasbench101"
 TRAININGS = "NAS-Bench-101"

@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 
 from benchmarks import data
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.enumeration import enumeration
+from benchmarks.nasbench101.enumeration import SIZE, enumeration
 from benchmarks.nasbench101.official import DATASET, EPOCHS, NAME, TRAININGS, import_official
-from benchmarks.nasbench101.space import SIZE, NASBench101Space
-from benchmarks.truth import COLUMNS, Table, WideTable, wide_column
+from benchmarks.nasbench101.space import NASBench101Space
+from benchmarks.tables import COLUMNS, Table, WideTable, wide_column
 from benchmarks.types import TruthSource
 
 __all__ = ["FETCHES", "NAME", "TRUTHS", "import_official", "keep", "read_json", "read_parquet"]

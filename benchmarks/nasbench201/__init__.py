@@ -1,10 +1,9 @@
 """NAS-Bench-201 / NATS-Bench topology: 15,625 cells with trained accuracies."""
 
-import functools
-
-from benchmarks import BENCHMARKS, published
+from benchmarks import BENCHMARKS
 from benchmarks.nasbench201 import table
 from benchmarks.nasbench201.space import NASBench201Space
+from benchmarks.published import Papers
 from benchmarks.types import Benchmark
 
 BENCHMARKS.add(
@@ -17,7 +16,7 @@ BENCHMARKS.add(
         keep=table.keep,
         ndcg_top=(1000, 9445),
         fetches=("nats_bench",),
-        published=functools.partial(published.packaged, __name__),
+        tables=Papers(__name__, first="vkdnw"),
     ),
     aliases=("nb201", "nats-tss"),
 )

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.nasbench201.space import EDGES, SUITE_ZERO_OPS, Cell
+from benchmarks.nasbench201.architecture import EDGES, SUITE_ZERO_OPS, Cell
 
 #: Nodes of the four ways from the input to the output.
 PATHS = ((0, 3), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3))

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from benchmarks.nasbench201.space import CELLS_PER_STAGE, EDGES, STAGE_CHANNELS, Cell
+from benchmarks.nasbench201.architecture import CELLS_PER_STAGE, EDGES, STAGE_CHANNELS, Cell
 
 
 def _relu_conv_bn(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Sequential:

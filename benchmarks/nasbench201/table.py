@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 
 from benchmarks import data, unpickle
 from benchmarks.errors import InputError
-from benchmarks.nasbench201.space import Cell, official_order
-from benchmarks.truth import COLUMNS, MEAN_OF_SEEDS, Table
+from benchmarks.nasbench201.architecture import Cell
+from benchmarks.nasbench201.enumeration import SIZE, official_order
+from benchmarks.tables import COLUMNS, MEAN_OF_SEEDS, Table
 from benchmarks.types import TruthSource
 
 NAME = "nasbench201"
-SIZE = 15_625
 _OFFICIAL = "NAS-Bench-201"
 
 Progress = Callable[[int, int], None]

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
 from benchmarks.uninas import nodes as n
-from benchmarks.uninas.space import DEPTHS, STEM, WIDTHS, Block, Model, known_block
+from benchmarks.uninas.architecture import DEPTHS, STEM, WIDTHS, Block, Model, known_block
 
 _FIELDS = (
     "img_size", "num_classes", "drop_rate", "embed_dim", "depths", "stem_width", "model_str",

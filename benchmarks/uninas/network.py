@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.uninas import nodes as n
-from benchmarks.uninas.space import Block, Model, Place
+from benchmarks.uninas.architecture import Block, Model, Place
 
 _EPS = 1e-6
 

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from benchmarks import drawing
+
 Shape = tuple[int, int, int]
 
 #: Channels of an attention head, and the numbers of heads that the space knows.
@@ -102,12 +104,18 @@ class Node:
         name: Its class in the public JSON format.
         code: Its name in the compact text of an architecture.
         proposed: Whether the walk inserts it.
+        label: What a drawing writes on it; "": its name.
+        colour: Its fill in a drawing.
+        shows_empty: Whether a drawing shows the sequences in which nothing is.
     """
 
     __slots__ = ()
     name: ClassVar[str]
     code: ClassVar[str]
     proposed: ClassVar[bool] = True
+    label: ClassVar[str] = ""
+    colour: ClassVar[str] = drawing.OTHER
+    shows_empty: ClassVar[bool] = True
 
     @classmethod
     def proposals(cls, shape: Shape) -> Iterable[Node]:
@@ -167,6 +175,18 @@ class Node:
     def reached(self) -> tuple[bool, ...]:
         """For each of the `sequences`, whether a gradient of the output reaches its output."""
         return (True,) * len(self.sequences)
+
+    # ---------------------------------------------------------------- drawing
+
+    @property
+    def caption(self) -> str:
+        """What a drawing writes on this one."""
+        return self.label or self.name
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """For each of the `sequences`, what a drawing says that it is for; "": nothing."""
+        return ("",) * len(self.sequences)
 
     # ---------------------------------------------------------------- JSON
 
@@ -301,6 +321,9 @@ def misfits(sequence: Sequence, shape: Shape, path: str) -> Iterator[Misfit]:
 class Conv1(Node):
     """1x1 convolution with bias."""
 
+    label = "1×1"
+    colour = drawing.CONVOLUTION
+
     def parts(self, shape: Shape) -> Iterator[Part]:
         """2 C S FLOPs, C (C + 1) parameters."""
         c, h, w = shape
@@ -311,6 +334,9 @@ class Conv1(Node):
 @dataclass(frozen=True, slots=True)
 class Conv3(Node):
     """3x3 convolution with bias, padding 1."""
+
+    label = "3×3"
+    colour = drawing.CONVOLUTION
 
     def parts(self, shape: Shape) -> Iterator[Part]:
         """18 C S FLOPs, C (9 C + 1) parameters."""
@@ -323,6 +349,9 @@ class Conv3(Node):
 class ConvDepth3(Node):
     """Depthwise 3x3 convolution, padding 1."""
 
+    label = "depth 3×3"
+    colour = drawing.CONVOLUTION
+
     def parts(self, shape: Shape) -> Iterator[Part]:
         """18 S FLOPs, 9 C parameters."""
         c, h, w = shape
@@ -334,6 +363,9 @@ class ConvDepth3(Node):
 class ConvDepth5(Node):
     """Depthwise 5x5 convolution, padding 2."""
 
+    label = "depth 5×5"
+    colour = drawing.CONVOLUTION
+
     def parts(self, shape: Shape) -> Iterator[Part]:
         """50 S FLOPs, 25 C parameters."""
         c, h, w = shape
@@ -342,6 +374,7 @@ class ConvDepth5(Node):
 
 class _Norm(Node):
     __slots__ = ()
+    colour = drawing.NORM
 
     def parts(self, shape: Shape) -> Iterator[Part]:
         """2 S FLOPs, 2 C parameters: scale and shift."""
@@ -353,17 +386,23 @@ class _Norm(Node):
 class BatchNorm(_Norm):
     """Batch norm of every channel."""
 
+    label = "BN"
+
 
 @node("LayerNorm", "ln")
 @dataclass(frozen=True, slots=True)
 class LayerNorm(_Norm):
     """Layer norm over the channels of every pixel, eps 1e-6."""
 
+    label = "LN"
+
 
 @node("GELU", "gelu")
 @dataclass(frozen=True, slots=True)
 class GELU(Node):
     """x Phi(x)."""
+
+    colour = drawing.ACTIVATION
 
     def parts(self, shape: Shape) -> Iterator[Part]:
         """3 S FLOPs."""
@@ -375,6 +414,9 @@ class GELU(Node):
 class Sigmoid(Node):
     """1 / (1 + exp(-x))."""
 
+    label = "sigmoid"
+    colour = drawing.ACTIVATION
+
     def parts(self, shape: Shape) -> Iterator[Part]:
         """3 S FLOPs."""
         yield Part(flops=3 * volume(shape))
@@ -384,6 +426,9 @@ class Sigmoid(Node):
 @dataclass(frozen=True, slots=True)
 class Softmax(Node):
     """Softmax over the last dimension, W."""
+
+    label = "softmax"
+    colour = drawing.ACTIVATION
 
     def parts(self, shape: Shape) -> Iterator[Part]:
         """C H (3 W - 1) FLOPs."""
@@ -396,6 +441,8 @@ class Softmax(Node):
 class Dropout(Node):
     """Dropout of elements, p = 0.5."""
 
+    label = "dropout"
+
     def parts(self, shape: Shape) -> Iterator[Part]:
         """S FLOPs."""
         yield Part(flops=volume(shape))
@@ -406,6 +453,8 @@ class Dropout(Node):
 class MaxPool(Node):
     """3x3 max-pooling, stride 1, padding 1."""
 
+    label = "max 3×3"
+
     def parts(self, shape: Shape) -> Iterator[Part]:
         """9 S FLOPs."""
         yield Part(flops=9 * volume(shape))
@@ -415,6 +464,9 @@ class MaxPool(Node):
 @dataclass(frozen=True, slots=True)
 class Mask(Node):
     """Keeps the elements with |row - column| <= 5; the others become zero."""
+
+    label = "band"
+    colour = drawing.POSITION
 
     def parts(self, shape: Shape) -> Iterator[Part]:
         """S FLOPs."""
@@ -429,6 +481,9 @@ class RelPosBias(Node):
     The map's rows are the pixels of a square image of side sqrt(H), its columns those of one of
     side sqrt(W); one bias for each relative position, shared by the channels.
     """
+
+    label = "rel. bias"
+    colour = drawing.POSITION
 
     def refusal(self, shape: Shape) -> str | None:
         """H and W must be perfect squares, and equal: pixels are compared with one another."""
@@ -448,11 +503,16 @@ class RelPosBias(Node):
 class Identity(Node):
     """x."""
 
+    label = "identity"
+
 
 @node("Zero", "zero", proposed=False)
 @dataclass(frozen=True, slots=True)
 class Zero(Node):
     """Zeros; no gradient passes."""
+
+    label = "zero"
+    colour = drawing.NOTHING
 
     @property
     def transmits(self) -> bool:
@@ -476,6 +536,8 @@ class _Resizing(Node, ABC):
     body: Sequence = ()
     factor: int = 4
     scheme: str = "kaiming_normal"
+
+    colour = drawing.RESIZING
 
     @abstractmethod
     def _channels(self, shape: Shape) -> int:
@@ -538,6 +600,11 @@ class _Resizing(Node, ABC):
 class ExpandAndReduce(_Resizing):
     """1x1 convolution C -> 4 C, a sequence, 1x1 convolution back."""
 
+    @property
+    def caption(self) -> str:
+        """With the factor."""
+        return f"expand {self.factor}×"
+
     def _channels(self, shape: Shape) -> int:
         return shape[0] * self.factor
 
@@ -546,6 +613,11 @@ class ExpandAndReduce(_Resizing):
 @dataclass(frozen=True, slots=True)
 class ReduceAndExpand(_Resizing):
     """1x1 convolution C -> C / 4, a sequence, 1x1 convolution back."""
+
+    @property
+    def caption(self) -> str:
+        """With the factor."""
+        return f"reduce {self.factor}×"
 
     def _channels(self, shape: Shape) -> int:
         return shape[0] // self.factor
@@ -563,6 +635,8 @@ class AvgAndUpsample(Node):
     """Global average, a sequence at (C, 1, 1), and the result at every pixel."""
 
     body: Sequence = ()
+
+    label = "global average"
 
     def parts(self, shape: Shape) -> Iterator[Part]:
         """S FLOPs."""
@@ -696,6 +770,17 @@ class ForkMerge(Node):
         return over, over, True, True
 
     @property
+    def caption(self) -> str:
+        """How it forks and merges."""
+        return f"{self.fork} / {self.merge}" if self.fork else "branch"
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Those of an attention; which of two is the gate."""
+        fixed = {"matmul": ("q", "k", "v", "map"), "multiply": ("", "gate")}
+        return fixed.get(self.merge, ("",) * len(self.branches))
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """How it forks and merges."""
         return (self.fork, self.merge)
@@ -755,6 +840,9 @@ class ForkMergeAttention(Node):
     connections: tuple[Sequence, ...]
     posts: tuple[Sequence, ...]
 
+    colour = drawing.ATTENTION
+    shows_empty = False
+
     @classmethod
     def proposals(cls, shape: Shape) -> Iterable[Node]:
         """With empty sequences, for as many heads as fit."""
@@ -765,6 +853,17 @@ class ForkMergeAttention(Node):
     def heads(self) -> int:
         """Number of heads."""
         return len(self.posts)
+
+    @property
+    def caption(self) -> str:
+        """With the number of heads."""
+        return f"attention, {self.heads} heads"
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """q, k, v of every head, its map, its post-branch."""
+        h = self.heads
+        return ("q", "k", "v") * h + ("map",) * h + ("head",) * h
 
     def refusal(self, shape: Shape) -> str | None:
         """C must be 32 times the number of heads."""

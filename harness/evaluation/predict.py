@@ -3,7 +3,7 @@
 Unlike a proxy, a model sees trained accuracies: those of its training cells. It is evaluated on
 the other cells alone, over several random splits. The models are the last four rows of the
 VKDNW paper's Table 1 (Tybl and Neumann, CVPR 2025, arXiv:2502.04975): proxies' scores, GRAF
-features (`benchmarks.nasbench201.graf`), or both, into scikit-learn's regressor.
+features (`benchmarks.types.HasFeatures`), or both, into scikit-learn's regressor.
 
 scikit-learn comes with the extra `[predict]`.
 """
@@ -19,8 +19,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from benchmarks.errors import InputError
-from benchmarks.nasbench201.graf import study_features
-from benchmarks.nasbench201.space import Cell
 from benchmarks.registry import Registry
 from benchmarks.truth import Accuracies
 from harness.evaluation import metrics
@@ -42,7 +40,7 @@ class Model:
     Attributes:
         name: What its row is called.
         members: Names of proxies, or of parts of them, whose scores are features.
-        graf: Whether the GRAF features are too; they are those of NAS-Bench-201 alone.
+        graf: Whether the GRAF features are too; not every space has them.
         paper: Where it comes from.
         summary: What it is, in a line.
     """
@@ -89,7 +87,11 @@ for _model in (
 
 
 def features_of(
-    model: Model, scores: Mapping[str, Scores], archs: Sequence[str], seconds: float
+    model: Model,
+    scores: Mapping[str, Scores],
+    archs: Sequence[str],
+    seconds: float,
+    graph: pd.DataFrame | None = None,
 ) -> Features:
     """Features of a model from the scores of its members.
 
@@ -98,13 +100,11 @@ def features_of(
         scores: Of its members, by name, all with the same seeds.
         archs: Ids of the architectures.
         seconds: What the scores cost, an architecture.
-
-    Raises:
-        InputError: The model takes GRAF features, and an id is no NAS-Bench-201 cell.
+        graph: GRAF features of the architectures in the same order, if the model takes them.
     """
-    fixed = pd.DataFrame(index=pd.Index(archs))
-    if model.graf:
-        fixed = study_features([Cell.parse(arch) for arch in archs])
+    if model.graf and graph is None:
+        raise ValueError(f"{model.name} takes GRAF features")
+    fixed = pd.DataFrame(index=pd.Index(archs)) if graph is None else graph
     seeds = range(scores[model.members[0]].values.shape[1] if model.members else 1)
     tables = []
     for seed in seeds:

@@ -28,7 +28,7 @@ import pandas as pd
 
 from benchmarks.data import parse_json, replacing
 from benchmarks.errors import InputError
-from benchmarks.types import SearchSpace
+from benchmarks.types import HasSuiteZeroCodes, SearchSpace
 from harness.evaluation import metrics
 from harness.proxies import PROXIES
 from harness.scores.imported import IMPORTED, imported_key
@@ -442,8 +442,9 @@ def write_csv(scores: ScoreFile, path: Path, space: SearchSpace) -> int:
 
 
 def _suite_zero_key(space: SearchSpace, arch: str) -> str:
-    codes = getattr(space.parse(arch), "suite_zero", None)
-    return arch if codes is None else str(codes)
+    if not isinstance(space, HasSuiteZeroCodes):
+        return arch
+    return str(space.suite_zero_codes(space.parse(arch)))
 
 
 # ------------------------------------------------------------------ into the store, and beside it

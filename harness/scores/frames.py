@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies
+from benchmarks.types import HasFeatures
 from harness.evaluation import predict
 from harness.evaluation.aggregates import AGGREGATES, Aggregate, parse_aggregate
 from harness.evaluation.evaluate import SIZES, Scores, evaluate
@@ -242,7 +243,11 @@ def features_of(store: Store, request: Request, model: str) -> Features:
     check_model(model, request.benchmark)
     scores = scores_of(store, request, chosen.members)
     seconds = _Reader(store, request).seconds(columns_of(model))
-    return predict.features_of(chosen, scores, request.archs, seconds)
+    space = BENCHMARKS[request.benchmark].space
+    graph = None
+    if chosen.graf and isinstance(space, HasFeatures):
+        graph = space.graph_features([space.parse(arch) for arch in request.archs])
+    return predict.features_of(chosen, scores, request.archs, seconds, graph)
 
 
 def check_names(names: Sequence[str], benchmark: str) -> None:
@@ -265,9 +270,9 @@ def check_model(model: str, benchmark: str) -> None:
     Raises:
         InputError: Its features do not exist there, or scikit-learn is missing.
     """
-    if MODELS[model].graf and BENCHMARKS[benchmark].name != "nasbench201":
+    if MODELS[model].graf and not isinstance(BENCHMARKS[benchmark].space, HasFeatures):
         raise InputError(
-            f"{model} takes GRAF features, which are those of nasbench201; "
+            f"{model} takes GRAF features, which {benchmark} does not have; "
             f"leave it out on {benchmark}"
         )
     predict.load_sklearn()

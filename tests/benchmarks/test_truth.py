@@ -13,7 +13,8 @@ import pytest
 
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
-from benchmarks.truth import COLUMNS, Table, WideTable, resolve, wide_column
+from benchmarks.tables import COLUMNS, Table, WideTable, wide_column
+from benchmarks.truth import resolve
 from benchmarks.types import Benchmark, TruthSource
 
 # ------------------------------------------------------------------ the table

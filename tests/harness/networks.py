@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from benchmarks.nasbench201.architecture import EDGES, OPS, Cell
 from benchmarks.nasbench201.network import Network
-from benchmarks.nasbench201.space import EDGES, OPS, Cell, NASBench201Space
+from benchmarks.nasbench201.space import NASBench201Space
 from benchmarks.types import Batch
 from harness.scoring.initialise import initialise
 

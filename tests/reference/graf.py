@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from benchmarks.nasbench201.space import EDGES, Cell
+from benchmarks.nasbench201.architecture import EDGES, Cell
 
 OPS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 

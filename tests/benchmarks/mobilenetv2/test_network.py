@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
 
+from benchmarks.mobilenetv2.architecture import KNOWN, Structure, Unit
+from benchmarks.mobilenetv2.costs import counts
 from benchmarks.mobilenetv2.network import InvertedResidual, Network
-from benchmarks.mobilenetv2.space import KNOWN, Structure, Unit, counts
 from tests.benchmarks.mobilenetv2.walks import SMALL, SPACE, structures
 from tests.reference.count import macs
 

@@ -12,19 +12,21 @@ from hypothesis import strategies as st
 
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
-from benchmarks.mobilenetv2.space import (
+from benchmarks.mobilenetv2.architecture import (
     KNOWN,
-    PUBLISHED_WEIGHTS,
     RESIDUAL_TYPES,
-    SPLIT_AT,
     Convolution,
     Residual,
     Structure,
+    round8,
+)
+from benchmarks.mobilenetv2.moves import (
+    PUBLISHED_WEIGHTS,
+    SPLIT_AT,
     Weights,
     channel_choices,
     mutate_times,
     neighbours,
-    round8,
 )
 from tests.benchmarks.mobilenetv2.walks import SMALL, SPACE, structures
 

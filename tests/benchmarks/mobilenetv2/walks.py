@@ -6,7 +6,8 @@ import random
 
 from hypothesis import strategies as st
 
-from benchmarks.mobilenetv2.space import MobileNetV2Space, Structure
+from benchmarks.mobilenetv2.architecture import Structure
+from benchmarks.mobilenetv2.space import MobileNetV2Space
 
 SPACE = MobileNetV2Space()
 #: Every kind of block and shortcut in little: two sublayers, stride 1 and 2, expansion 1.

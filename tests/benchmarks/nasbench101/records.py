@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.nasbench101.architecture import OPS, Cell
 from benchmarks.nasbench101.enumeration import Enumeration
-from benchmarks.nasbench101.space import OPS, Cell
 
 _SKIPS = {(0, 6), (1, 3), (2, 6)}
 #: Five cells of 2 to 7 vertices.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.space import INPUT, MAX_VERTICES, OPS, OUTPUT, Cell
+from benchmarks.nasbench101.architecture import INPUT, MAX_VERTICES, OPS, OUTPUT, Cell
 
 #: Every operation, a sum, a concatenation of unequal parts, projections.
 BRANCHED = Cell.of(

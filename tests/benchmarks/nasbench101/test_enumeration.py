@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.enumeration import FILE, Enumeration, read, write
-from benchmarks.nasbench101.space import INPUT, OPS, OUTPUT, SIZE, Cell
+from benchmarks.nasbench101.architecture import INPUT, OPS, OUTPUT, Cell
+from benchmarks.nasbench101.enumeration import FILE, SIZE, Enumeration, read, write
 
 
 @pytest.mark.slow

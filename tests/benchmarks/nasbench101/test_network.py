@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from benchmarks.nasbench101.architecture import OPS, Cell
 from benchmarks.nasbench101.enumeration import Enumeration
 from benchmarks.nasbench101.network import CellBlock, Network
-from benchmarks.nasbench101.space import OPS, Cell, NASBench101Space
+from benchmarks.nasbench101.space import NASBench101Space
 from harness.scoring.sampling import sample
 from tests.benchmarks.nasbench101.strategies import BRANCHED, cells
 from tests.reference.nasbench101_cell import cell_forward

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.enumeration import Enumeration
-from benchmarks.nasbench101.space import (
+from benchmarks.nasbench101.architecture import (
     MAX_EDGES,
     OPS,
     SUITE_ZERO_OPS,
     Cell,
-    NASBench101Space,
     vertex_channels,
 )
+from benchmarks.nasbench101.enumeration import Enumeration
+from benchmarks.nasbench101.space import NASBench101Space
 from benchmarks.types import Costs
 from tests.benchmarks.nasbench101.strategies import cells, graphs
 from tests.reference import nasbench101_cell

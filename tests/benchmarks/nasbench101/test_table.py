@@ -19,8 +19,9 @@ import pytest
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.nasbench101 import enumeration, table
-from benchmarks.nasbench101.space import SUITE_ZERO_OPS
-from benchmarks.truth import COLUMNS, MEAN_OF_SEEDS, Table, WideTable, resolve
+from benchmarks.nasbench101.architecture import SUITE_ZERO_OPS
+from benchmarks.tables import COLUMNS, MEAN_OF_SEEDS, Table, WideTable
+from benchmarks.truth import resolve
 from tests.benchmarks import tfrecords
 from tests.benchmarks.nasbench101.records import (
     CELLS,

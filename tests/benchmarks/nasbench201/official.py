@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.nasbench201.space import official_order
+from benchmarks.nasbench201.enumeration import official_order
 
 #: Index -> budget ("12", "200") -> what the official files call a state.
 Cells = dict[int, dict[str, dict[str, Any]]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from benchmarks.nasbench201.space import OPS, Cell
+from benchmarks.nasbench201.architecture import OPS, Cell
 
 _op = st.sampled_from(OPS)
 

@@ -7,8 +7,9 @@ from collections import Counter
 
 from hypothesis import given
 
+from benchmarks.nasbench201.architecture import Cell
 from benchmarks.nasbench201.graf import Paths, features, study_features
-from benchmarks.nasbench201.space import Cell, NASBench201Space
+from benchmarks.nasbench201.space import NASBench201Space
 from tests.benchmarks.nasbench201.strategies import cells
 from tests.reference.graf import graf
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from benchmarks.nasbench201.architecture import Cell
 from benchmarks.nasbench201.network import CellBlock, Network, ReductionBlock
-from benchmarks.nasbench201.space import Cell
 from tests.benchmarks.nasbench201.strategies import cells
 from tests.reference.nasbench201_cell import (
     Array,

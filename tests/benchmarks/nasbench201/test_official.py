@@ -14,8 +14,9 @@ import torch
 
 from benchmarks.errors import InputError
 from benchmarks.nasbench201 import table
-from benchmarks.nasbench201.space import NASBench201Space, official_order
-from benchmarks.truth import Table
+from benchmarks.nasbench201.enumeration import official_order
+from benchmarks.nasbench201.space import NASBench201Space
+from benchmarks.tables import Table
 from tests.benchmarks.hostile import KINDS, Bomb, bomb
 from tests.benchmarks.nasbench201 import official
 from tests.benchmarks.nasbench201.official import Cells, Row

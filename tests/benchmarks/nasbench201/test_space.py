@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.errors import InputError
-from benchmarks.nasbench201.space import EDGES, OPS, Cell, NASBench201Space, official_order
+from benchmarks.nasbench201.architecture import EDGES, OPS, Cell
+from benchmarks.nasbench201.enumeration import official_order
+from benchmarks.nasbench201.space import NASBench201Space
 from benchmarks.types import Costs
 from tests.benchmarks.nasbench201.strategies import cells
 from tests.reference.count import macs

@@ -16,8 +16,10 @@ from scipy.stats import kendalltau
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.nasbench201 import table
-from benchmarks.nasbench201.space import NASBench201Space, official_order
-from benchmarks.truth import Table, resolve
+from benchmarks.nasbench201.enumeration import official_order
+from benchmarks.nasbench201.space import NASBench201Space
+from benchmarks.tables import Table
+from benchmarks.truth import resolve
 from tests.benchmarks.hostile import KINDS, bomb
 from tests.benchmarks.nasbench201 import official
 

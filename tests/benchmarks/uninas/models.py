@@ -8,12 +8,12 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from benchmarks.uninas import walk
+from benchmarks.uninas import moves
+from benchmarks.uninas.architecture import Model
 from benchmarks.uninas.network import Network
-from benchmarks.uninas.space import Model
 
 #: Keeps what the walk makes small enough to be run hundreds of times.
-SMALL = walk.Limits(params_max=900_000, flops_max=6e7)
+SMALL = moves.Limits(params_max=900_000, flops_max=6e7)
 
 
 def small(stages: str, *, px: int = 16, classes: int = 5) -> Model:
@@ -21,13 +21,13 @@ def small(stages: str, *, px: int = 16, classes: int = 5) -> Model:
     return Model.parse(f"4-4:96-96:{stages}:px={px}:classes={classes}")
 
 
-def wanderer(seed: int, length: int, start: Model | None = None) -> list[walk.Step]:
+def wanderer(seed: int, length: int, start: Model | None = None) -> list[moves.Step]:
     """A walk of so many steps within `SMALL`, from a random small model of known blocks."""
     rng = random.Random(seed)
     first = start or small(f"{rng.choice('RE')}/{rng.choice('RET')}")
-    steps = [walk.start(first, SMALL)]
+    steps = [moves.start(first, SMALL)]
     while len(steps) <= length:
-        made = walk.step(steps[-1], rng, SMALL)
+        made = moves.step(steps[-1], rng, SMALL)
         if made is not None:
             steps.append(made)
     return steps

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.uninas.architecture import KNOWN, Place, known_block
+from benchmarks.uninas.costs import counts as size_of
 from benchmarks.uninas.network import BlockModule, Network
-from benchmarks.uninas.space import KNOWN, Place, UniNASSpace, known_block
+from benchmarks.uninas.space import UniNASSpace
 from tests.benchmarks.uninas.models import built, images, learn, small
 
 SPACE = UniNASSpace()
@@ -19,7 +21,7 @@ SPACE = UniNASSpace()
 def test_known_networks_train_a_step(name: str) -> None:
     model = replace(KNOWN[name], img_size=64)
     network, inputs = built(model).train(), images(model)
-    counts = model.counts()
+    counts = size_of(model)
     assert sum(p.numel() for p in network.parameters()) == counts.params
     before = learn(network, inputs)
     live = [p for p in network.parameters() if p.requires_grad]

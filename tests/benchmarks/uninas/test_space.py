@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 
 from benchmarks.errors import InputError
-from benchmarks.uninas import walk
-from benchmarks.uninas.space import KNOWN, Model, UniNASSpace, known_block
+from benchmarks.uninas import moves
+from benchmarks.uninas.architecture import KNOWN, Model, known_block
+from benchmarks.uninas.costs import counts as size_of
+from benchmarks.uninas.space import UniNASSpace
 from tests.benchmarks.uninas.models import small, walks
 
 SPACE = UniNASSpace()
@@ -28,7 +30,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_known_networks_have_their_published_sizes(name: str) -> None:
     params, trainable, flops = PUBLISHED[name]
-    counts = KNOWN[name].counts()
+    counts = size_of(KNOWN[name])
     assert (counts.params, counts.trainable) == (params, trainable)
     # What is left: GELU in the transformer's MLP counts at 4 C channels, where it stands.
     assert counts.flops == pytest.approx(flops, rel=1e-3)
@@ -46,7 +48,7 @@ def test_limits_are_those_of_the_models_own_resolution() -> None:
 
 @settings(max_examples=30)
 @given(walks)
-def test_ids_survive_a_round_trip(steps: list[walk.Step]) -> None:
+def test_ids_survive_a_round_trip(steps: list[moves.Step]) -> None:
     model = steps[-1].model
     assert Model.parse(model.id) == model
     assert SPACE.parse(model.id) == model
@@ -113,7 +115,7 @@ def test_mutants_keep_the_budget() -> None:
     rng, model = random.Random(1), SPACE.initial
     for _ in range(100):
         model = SPACE.mutate(model, rng)
-    assert model.counts().params <= SPACE.budget
+    assert size_of(model).params <= SPACE.budget
 
 
 def test_datasets() -> None:

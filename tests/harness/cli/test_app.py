@@ -12,7 +12,7 @@ import pytest
 from torch import nn
 
 from benchmarks import BENCHMARKS
-from benchmarks.nasbench201.space import official_order
+from benchmarks.nasbench201.enumeration import official_order
 from benchmarks.types import Batch, Benchmark
 from harness.cli.app import main
 from harness.evaluation.aggregates import AGGREGATES, Aggregate

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.mobilenetv2.space import KNOWN
+from benchmarks.mobilenetv2.architecture import KNOWN
 from harness.inspect import describe as descriptions
 from harness.inspect import network as building
 from tests.benchmarks.mobilenetv2.walks import SMALL

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.uninas import files
-from benchmarks.uninas.space import KNOWN, Model
+from benchmarks.uninas.architecture import KNOWN, Model
 from tests.harness.cli.test_app import refused, run
 
 
@@ -65,8 +65,8 @@ def test_a_drawing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_other_spaces_do_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "cell.txt"
-    path.write_text("13714")
+    path.write_text("initial")
     drawing = refused(capsys, "build", path, "--draw", tmp_path / "a")
-    assert "no drawing of nasbench201" in drawing
+    assert "no drawing of mobilenetv2" in drawing
     assert "no file format of its own" in refused(capsys, "build", path, "--save", tmp_path / "b")
     assert sorted(tmp_path.iterdir()) == [tmp_path / "cache", path]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.nasbench101 import enumeration, table
-from benchmarks.nasbench101.space import OPS, Cell
+from benchmarks.nasbench101.architecture import OPS, Cell
 from harness.cli.app import main
 from harness.cli.options import make_plan
 from harness.scoring.sampling import sample

@@ -47,9 +47,8 @@ def synthetic(
     truth = resolve(benchmark, "auto", dataset).values
     archs = [a.id for a in sample(list(benchmark.space.architectures("reachable")), cells, 0)]
     accuracies = truth.loc[archs].to_numpy(dtype=float)
-    published = benchmark.published
-    assert published is not None
-    names = proxies_of([m for m in published().methods if m not in missing])
+    methods = benchmark.published().methods
+    names = proxies_of([m for m in methods if m not in missing])
     for number, name in enumerate(n for n in [*names, "fisher"] if n not in missing):
         rng = np.random.RandomState(number)
         size = (batches or {}).get(name, 64)

@@ -198,7 +198,11 @@ def test_features_are_scores_and_graf() -> None:
     model = MODELS["vkdnw_zcs_graf_m"]
     frame = pd.DataFrame({3: range(4), 4: range(4, 8)}, index=archs, dtype=float)
     given = features_of(
-        model, {name: Scores(frame, 9.0) for name in model.members}, archs, seconds=2.0
+        model,
+        {name: Scores(frame, 9.0) for name in model.members},
+        archs,
+        2.0,
+        study_features(cells),
     )
     assert given.seconds == 2
     assert [table.shape for table in given.tables] == [(4, 25 + 160)] * 2
@@ -206,7 +210,7 @@ def test_features_are_scores_and_graf() -> None:
     assert list(first.columns[:25]) == list(model.members)
     assert second["jacov"].tolist() == [4, 5, 6, 7]
     pd.testing.assert_frame_equal(first.iloc[:, 25:], study_features(cells))
-    alone = features_of(MODELS["graf_m"], {}, archs, seconds=0.0)
+    alone = features_of(MODELS["graf_m"], {}, archs, 0.0, study_features(cells))
     pd.testing.assert_frame_equal(alone.tables[0], study_features(cells))
 
 

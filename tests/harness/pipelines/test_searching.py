@@ -12,7 +12,8 @@ from torch import nn
 
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
-from benchmarks.nasbench201.space import Cell, official_order
+from benchmarks.nasbench201.architecture import Cell
+from benchmarks.nasbench201.enumeration import official_order
 from benchmarks.types import Batch
 from harness.pipelines import searching
 from harness.pipelines.searching import Plan, figures_of, load_state, moves_of, plans_of, search

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.nasbench201.space import Cell
+from benchmarks.nasbench201.architecture import Cell
 from benchmarks.types import Batch
 from harness.proxies import PROXIES, Proxy
 from harness.scoring.passes import sharing

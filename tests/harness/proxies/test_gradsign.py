@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.nasbench201.space import Cell
+from benchmarks.nasbench201.architecture import Cell
 from benchmarks.types import Batch
 from harness.proxies import gradsign as module
 from harness.proxies.gradsign import gradsign

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.mobilenetv2.architecture import KNOWN
 from benchmarks.mobilenetv2.network import Network
-from benchmarks.mobilenetv2.space import KNOWN
 from harness.proxies import PROXIES
 from harness.scores.store import Store
 from harness.scoring import jacobian

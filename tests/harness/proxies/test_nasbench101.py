@@ -7,9 +7,9 @@ import math
 import pytest
 from torch import nn
 
+from benchmarks.nasbench101.architecture import OPS, Cell
 from benchmarks.nasbench101.enumeration import Enumeration
 from benchmarks.nasbench101.network import Network
-from benchmarks.nasbench101.space import OPS, Cell
 from harness.proxies import PROXIES
 from harness.scores.store import Store
 from harness.scoring.engine import Request, run

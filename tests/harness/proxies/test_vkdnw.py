@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from benchmarks.nasbench201.architecture import Cell
 from benchmarks.nasbench201.network import Network
-from benchmarks.nasbench201.space import Cell
 from benchmarks.types import Batch
 from harness.proxies import Score
 from harness.proxies.vkdnw import (

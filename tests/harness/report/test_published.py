@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from benchmarks import BENCHMARKS
 from benchmarks import published as reader
 from benchmarks.errors import InputError
 from benchmarks.published import METRICS
 from harness.report import published, published_plots, style
 
 TEXT = """# source: a paper, Table 9
+# title: Table 9
+# set: all
 # protocol: mean of 3 runs
 # note: c has no tau
 method,type,dataset,kendall_tau,spearman,ndcg
@@ -60,6 +63,7 @@ def test_differences_marks_order_and_missing_rows() -> None:
     ("old", "new", "words"),
     [
         ("# source: a paper, Table 9\n", "", "no line '# source"),
+        ("# set: all\n", "", "no line '# set"),
         ("# note: c", "# hint: c", "should be a leading line"),
         ("spearman", "rho", "expected the columns"),
         ("model", "oracle", "type 'oracle'"),
@@ -73,7 +77,8 @@ def test_malformed_files_are_refused(old: str, new: str, words: str) -> None:
 
 
 def test_packaged_values() -> None:
-    table = reader.packaged("benchmarks.nasbench201")
+    table = BENCHMARKS["nasbench201"].published("vkdnw")
+    assert (table.key, table.title, table.set_name) == ("vkdnw", "Table 1", "reachable")
     assert table.datasets == ["cifar10", "cifar100", "ImageNet16-120"]
     assert len(table.methods) == 19
     assert table.values("vkdnw", "ImageNet16-120") == {
@@ -82,6 +87,29 @@ def test_packaged_values() -> None:
     gradsign = table.values("gradsign", "cifar10")
     assert np.isnan(gradsign["kendall_tau"])
     assert gradsign["spearman"] == 0.765
+
+
+def test_tables_of_a_benchmark() -> None:
+    benchmark = BENCHMARKS["nasbench201"]
+    assert benchmark.papers[0] == "vkdnw"
+    assert benchmark.published() is benchmark.published("vkdnw")
+    for name in BENCHMARKS:
+        for paper in BENCHMARKS[name].papers:
+            table = BENCHMARKS[name].published(paper)
+            assert table.key == paper
+            assert table.set_name in BENCHMARKS[name].space.sets
+            assert set(table.datasets) <= set(BENCHMARKS[name].space.datasets)
+    with pytest.raises(InputError, match="no published table 'zico' of nasbench201; name one of"):
+        benchmark.published("zico")
+    with pytest.raises(InputError, match="no published figures of mobilenetv2"):
+        BENCHMARKS["mobilenetv2"].published()
+
+
+def test_packaged_values_on_all_cells() -> None:
+    table = BENCHMARKS["nasbench201"].published("vkdnw_all")
+    assert (table.set_name, len(table.frame)) == ("all", 27)
+    assert table.values("vkdnw_agg", "cifar100")["kendall_tau"] == 0.735
+    assert table.frame[["spearman", "ndcg"]].isna().all(axis=None)
 
 
 def test_labels_do_not_meet() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.nasbench201.space import official_order
+from benchmarks.nasbench201.enumeration import official_order
 from harness.proxies import PROXIES
 from harness.scores.coverage import batch_text, held
 from harness.scores.store import Record, Store

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.errors import InputError
-from benchmarks.nasbench201.space import official_order
+from benchmarks.nasbench201.enumeration import official_order
 from harness.scores.exchange import ScoreFile, compare, keep, label_of, of_records, read, write_csv
 from harness.scores.exchange import write_json as write
 from harness.scores.store import Key, Record, Store

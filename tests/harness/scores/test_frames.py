@@ -228,13 +228,14 @@ def test_models_need_their_members(store: Store, parts_proxy: None) -> None:
     assert given.seconds == 8 + 1 + 1
 
 
-def test_graf_is_of_one_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_graf_is_of_spaces_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(BENCHMARKS["nasbench201"], name="other")
     monkeypatch.setattr(BENCHMARKS, "_entries", {**BENCHMARKS._entries, "other": other})
-    check_names(["vkdnw_m", "graf_m"], "nb201")
-    check_names(["vkdnw_m"], "other")
-    with pytest.raises(InputError, match=r"graf_m takes GRAF features.* leave it out on other"):
-        check_names(["graf_m"], "other")
+    for name in ("nb201", "other"):
+        check_names(["vkdnw_m", "graf_m"], name)
+    check_names(["vkdnw_m"], "mobilenetv2")
+    with pytest.raises(InputError, match=r"graf_m takes GRAF .* leave it out on mobilenetv2"):
+        check_names(["graf_m"], "mobilenetv2")
 
 
 def test_one_table_of_proxies_aggregates_and_models(store: Store) -> None:

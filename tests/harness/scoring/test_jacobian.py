@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.nasbench201.space import Cell
+from benchmarks.nasbench201.architecture import Cell
+from benchmarks.uninas.architecture import Model
+from benchmarks.uninas.costs import counts as size_of
 from benchmarks.uninas.network import Network as UniNASNetwork
-from benchmarks.uninas.space import Model
 from harness.scoring import jacobian
 from harness.scoring.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
 from tests.harness.networks import (
@@ -386,7 +387,7 @@ def test_equals_reference_on_uninas(stages: str, classes: int) -> None:
     model = Model.parse(f"4-4:96-96:{stages}:px=16:classes={classes}")
     network, inputs = randomised(UniNASNetwork(model)), noise(2, 16)
     names = scalar_parameters(network)
-    assert len(names) == model.counts().tensors
+    assert len(names) == size_of(model).tensors
     expected = torch.from_numpy(literal.jacobian(network, inputs, names))
     assert_same(scalar_jacobian(network, inputs, names)[1], expected)
 

@@ -14,17 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.errors import InputError
+from benchmarks.uninas import moves
 from benchmarks.uninas import nodes as n
-from benchmarks.uninas import walk
-from benchmarks.uninas.space import KNOWN, Block, Model, known_block
+from benchmarks.uninas.architecture import KNOWN, Block, Model, known_block
+from benchmarks.uninas.costs import counts as size_of
 from tests.benchmarks.uninas.models import SMALL, built, images, learn, small, walks, wanderer
 
 
 @settings(max_examples=120)
 @given(walks)
-def test_counts_stay_exact_and_limits_are_kept(steps: list[walk.Step]) -> None:
+def test_counts_stay_exact_and_limits_are_kept(steps: list[moves.Step]) -> None:
     for step in steps:
-        counts = step.model.counts()
+        counts = size_of(step.model)
         assert (step.params, step.flops) == (counts.params, counts.flops)
         assert SMALL.refusal(counts.params, counts.flops) is None
     assert not list(steps[-1].model.misfits())
@@ -35,7 +36,7 @@ def test_counts_stay_exact_and_limits_are_kept(steps: list[walk.Step]) -> None:
 
 @settings(max_examples=50)
 @given(walks, st.integers(1, 2))
-def test_models_run_forward_and_backward(steps: list[walk.Step], count: int) -> None:
+def test_models_run_forward_and_backward(steps: list[moves.Step], count: int) -> None:
     model = steps[-1].model
     network = built(model).train()
     inputs = images(model, count)
@@ -43,7 +44,7 @@ def test_models_run_forward_and_backward(steps: list[walk.Step], count: int) -> 
         assert tuple(features.shape[1:]) == place.shape
     assert learn(network, inputs).isfinite()
     # Frozen are exactly the parameters that no gradient reaches.
-    counts, found = model.counts(), list(network.parameters())
+    counts, found = size_of(model), list(network.parameters())
     assert sum(p.numel() for p in found) == counts.params
     live = [p for p in found if p.requires_grad]
     assert (sum(p.numel() for p in live), len(live)) == (counts.trainable, counts.tensors)
@@ -56,30 +57,30 @@ def test_models_run_forward_and_backward(steps: list[walk.Step], count: int) -> 
 
 
 def test_long_walks_of_full_size_stay_within_the_budget() -> None:
-    limits = walk.Limits(params_max=30e6, flops_max=12e9)
-    rng, step = random.Random(0), walk.start(KNOWN["start"], limits)
+    limits = moves.Limits(params_max=30e6, flops_max=12e9)
+    rng, step = random.Random(0), moves.start(KNOWN["start"], limits)
     for _ in range(300):
-        step = walk.step(step, rng, limits) or step
-    counts = step.model.checked().counts()
+        step = moves.step(step, rng, limits) or step
+    counts = size_of(step.model.checked())
     assert (step.params, step.flops) == (counts.params, counts.flops)
     assert counts.params <= 30e6
     assert counts.flops <= 12e9
 
 
 def test_lower_limits_stop_elimination() -> None:
-    first = walk.start(small("R/R"))
-    limits = walk.Limits(params_min=first.params, flops_min=first.flops)
+    first = moves.start(small("R/R"))
+    limits = moves.Limits(params_min=first.params, flops_min=first.flops)
     rng = random.Random(0)
     for _ in range(200):
-        made = walk.step(first, rng, limits, p_eliminate=1.0)
+        made = moves.step(first, rng, limits, p_eliminate=1.0)
         if made is not None:  # a Zero costs nothing, and can go
             assert made.edits[0].startswith("eliminate Zero")
 
 
 def test_an_edit_that_costs_nothing_counts() -> None:
-    first = walk.start(small("R/R"))
-    limits = walk.Limits(params_max=first.params, flops_max=first.flops)
-    made = walk.step(first, random.Random(0), limits, p_eliminate=0.0)
+    first = moves.start(small("R/R"))
+    limits = moves.Limits(params_max=first.params, flops_max=first.flops)
+    made = moves.step(first, random.Random(0), limits, p_eliminate=0.0)
     assert made is not None
     assert (made.params, made.flops) == (first.params, first.flops)
     assert made.model != first.model
@@ -102,21 +103,21 @@ class Scripted(random.Random):
 
 @pytest.mark.parametrize(("failures", "succeeds"), [(0, True), (5, True), (6, False)])
 def test_a_success_on_the_last_attempt_counts(failures: int, succeeds: bool) -> None:
-    empty = walk.start(small("{conv1|}/{conv1|}"))
-    made = walk.step(empty, Scripted(failures), patience=5)
+    empty = moves.start(small("{conv1|}/{conv1|}"))
+    made = moves.step(empty, Scripted(failures), patience=5)
     assert (made is not None) == succeeds
 
 
 def test_several_edits_at_once() -> None:
-    made = walk.step(walk.start(small("R/R")), random.Random(0), edits=4, patience=20)
+    made = moves.step(moves.start(small("R/R")), random.Random(0), edits=4, patience=20)
     assert made is not None
     assert len(made.edits) == 4
 
 
 def test_candidates_are_those_of_the_paper() -> None:
-    assert len(walk.candidates((96, 16, 16))) == 20
-    assert len(walk.candidates((96, 56, 56))) == 19  # no relative positions
-    names = {type(node).__name__ for node in walk.candidates((7, 5, 5))}
+    assert len(moves.candidates((96, 16, 16))) == 20
+    assert len(moves.candidates((96, 56, 56))) == 19  # no relative positions
+    names = {type(node).__name__ for node in moves.candidates((7, 5, 5))}
     assert names.isdisjoint({"RelPosBias", "ForkMergeAttention", "ReduceAndExpand", "Zero"})
 
 
@@ -132,15 +133,15 @@ def test_all_kinds_of_edits_happen_about_as_often_as_published() -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (walk.Limits(params_min=2, params_max=1), "at least 2 and at most 1 parameters"),
-        (walk.Limits(flops_max=-1), "at most -1 FLOPs"),
-        (walk.Limits(params_max=1000), "24,817,416 parameters are not in 0 ... 1,000"),
-        (walk.Limits(flops_min=1e12, flops_max=math.inf), "FLOPs are not in"),
+        (moves.Limits(params_min=2, params_max=1), "at least 2 and at most 1 parameters"),
+        (moves.Limits(flops_max=-1), "at most -1 FLOPs"),
+        (moves.Limits(params_max=1000), "24,817,416 parameters are not in 0 ... 1,000"),
+        (moves.Limits(flops_min=1e12, flops_max=math.inf), "FLOPs are not in"),
     ],
 )
-def test_limits_that_cannot_be_kept(limits: walk.Limits, reason: str) -> None:
+def test_limits_that_cannot_be_kept(limits: moves.Limits, reason: str) -> None:
     with pytest.raises(InputError, match=re.escape(reason)):
-        walk.start(KNOWN["resnet"], limits)
+        moves.start(KNOWN["resnet"], limits)
 
 
 # ------------------------------------------------------------------ neighbours and paths
@@ -148,10 +149,10 @@ def test_limits_that_cannot_be_kept(limits: walk.Limits, reason: str) -> None:
 
 def test_steps_lead_to_neighbours() -> None:
     model = small("E/{attention(9*;3*relpos,softmax;3*)|zero}")
-    around = set(walk.neighbours(model))
+    around = set(moves.neighbours(model))
     rng = random.Random(0)
     for _ in range(100):
-        made = walk.step(walk.start(model), rng)
+        made = moves.step(moves.start(model), rng)
         assert made is not None
         assert made.model in around
     assert model not in around
@@ -160,7 +161,7 @@ def test_steps_lead_to_neighbours() -> None:
 
 def test_from_a_resnet_block_to_a_transformer_block() -> None:
     source, target = known_block("R", 96), known_block("T", 96)
-    blocks = list(walk.path(source, target))
+    blocks = list(moves.path(source, target))
     assert (blocks[0], blocks[-1]) == (source, target)
     assert len(blocks) == 19
     for before, after in pairwise(blocks):
@@ -174,8 +175,8 @@ def test_from_a_resnet_block_to_a_transformer_block() -> None:
 
 def _neighbours(block: Block) -> list[Block]:
     shape = (96, 4, 4)
-    ones = [replace(block, sub1=made) for made in walk.edited(block.sub1, shape)]
-    return ones + [replace(block, sub2=made) for made in walk.edited(block.sub2, shape)]
+    ones = [replace(block, sub1=made) for made in moves.edited(block.sub1, shape)]
+    return ones + [replace(block, sub2=made) for made in moves.edited(block.sub2, shape)]
 
 
 def _usual(block: Block) -> Block:
@@ -189,6 +190,6 @@ def _usual(block: Block) -> Block:
 @given(st.integers(0, 999), st.integers(0, 999))
 def test_paths_end_where_they_should(one: int, other: int) -> None:
     source, target = (next(wanderer(seed, 8)[-1].model.blocks()) for seed in (one, other))
-    blocks = list(walk.path(source, target))
+    blocks = list(moves.path(source, target))
     assert (blocks[0], blocks[-1]) == (source, target)
     assert all(before != after for before, after in pairwise(blocks))

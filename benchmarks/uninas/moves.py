@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from benchmarks.errors import InputError
 from benchmarks.uninas import nodes as n
-from benchmarks.uninas.space import Block, Model
+from benchmarks.uninas.architecture import DEPTHS, Block, Model
+from benchmarks.uninas.costs import counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,11 @@ def start(model: Model, limits: Limits = Limits()) -> Step:
     Raises:
         InputError: No model can keep the limits, or this one does not.
     """
-    counts = model.counts()
-    refusal = limits.checked().refusal(counts.params, counts.flops)
+    size = counts(model)
+    refusal = limits.checked().refusal(size.params, size.flops)
     if refusal is not None:
         raise InputError(f"the walk cannot start here: {refusal}; choose another start or limits")
-    return Step(model, counts.params, counts.flops)
+    return Step(model, size.params, size.flops)
 
 
 def step(
@@ -137,6 +138,24 @@ def step(
         model = _with(current.model, stage, number, half, made)
         current = Step(model, current.params + params, current.flops + flops, tuple(done))
     return current
+
+
+def sample(rng: random.Random) -> Model:
+    """A model of random known blocks, some steps of the walk away; not uniform."""
+    codes = "/".join("".join(rng.choices("RET", k=depth)) for depth in DEPTHS)
+    current = start(Model.known(codes))
+    for _ in range(rng.randrange(2 * sum(DEPTHS))):
+        current = step(current, rng) or current
+    return current.model
+
+
+def mutate(model: Model, rng: random.Random, budget: int) -> Model:
+    """The model after one step of the walk, within `budget` parameters if it is so now."""
+    current = start(model)
+    limits = Limits(params_max=max(budget, current.params))
+    while (made := step(current, rng, limits)) is None:
+        pass
+    return made.model
 
 
 def neighbours(model: Model) -> Iterator[Model]:

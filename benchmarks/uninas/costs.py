@@ -1,0 +1,45 @@
+"""Size of UniNAS models and blocks, by closed formulas; equals that of the built network."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+from benchmarks.uninas import nodes as n
+from benchmarks.uninas.architecture import Block, Model, Place
+
+
+def counts(model: Model) -> n.Counts:
+    """Size of a whole model."""
+    total = n.Counts()
+    for part in _frame(model):
+        total += part.counts(True)
+    for block, place in zip(model.blocks(), model.places(), strict=True):
+        total += block_counts(block, place)
+    return total
+
+
+def _frame(model: Model) -> Iterator[n.Part]:
+    """Stem, last norm and classifier; of these only products count as FLOPs, as published."""
+    pixels = (model.img_size // 2) ** 2
+    yield n.convolution(3, model.stem[0], pixels, taps=9, bias=False)
+    yield n.Part(2 * model.stem[0], 2)
+    yield n.convolution(*model.stem, pixels, taps=9, bias=False)
+    yield n.Part(2 * model.widths[-1], 2)
+    yield n.convolution(model.widths[-1], model.classes, 1)
+
+
+@functools.lru_cache(maxsize=4096)
+def block_counts(block: Block, place: Place) -> n.Counts:
+    """Size of a block with its shortcut and norms.
+
+    Of shortcut and norms only convolutions count as FLOPs, as in the published figures. No
+    gradient reaches a norm whose subblock passes none on.
+    """
+    c, h, w = place.shape
+    total = n.count(block.sub1, place.shape) + n.count(block.sub2, place.shape)
+    live1, live2 = n.transmits(block.sub1), n.transmits(block.sub2)
+    if place.first and place.c_in != c:
+        project = n.convolution(place.c_in, c, h * w)
+        total += project.counts(True) + project.counts(live1)
+    return total + n.Part(2 * place.c_in, 2).counts(live1) + n.Part(2 * c, 2).counts(live2)
