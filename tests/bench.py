@@ -36,10 +36,12 @@ from harness.proxies import PROXIES
 from harness.proxies.vkdnw import fisher_matrix, spectrum_deciles
 from harness.scores.frames import proxies_of
 from harness.scores.store import Store
-from harness.scoring.engine import Request, keep_freed_memory, prepare, run
+from harness.scoring.engine import Request, run
 from harness.scoring.initialise import weight_seed
 from harness.scoring.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
+from harness.scoring.lending import prepare
 from harness.scoring.sampling import sample
+from harness.scoring.workers import keep_freed_memory
 from tests.reference.literals import LITERALS
 
 

@@ -35,6 +35,8 @@ class Proxy:
             there are some, else noise.
         batches: How many mini-batches the function takes, one argument each.
         version: Raised when the values change; part of every record's key.
+        parts: Names of the parts that it returns beside its score; None where that is not said.
+        has_score: Whether it has a score of its own; otherwise only its parts rank.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Proxy:
     input: Input
     batches: int
     version: int
+    parts: tuple[str, ...] | None = None
+    has_score: bool = True
 
     @property
     def summary(self) -> str:
@@ -70,20 +74,37 @@ def register_proxy(
     input: Input = "gaussian",  # noqa: A002 - the field's word
     batches: int = 1,
     version: int | None = None,
+    parts: Iterable[str] | None = None,
+    has_score: bool = True,
     aliases: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Declare a proxy; the function is returned unchanged. Arguments as in `Proxy`.
 
     Without a version it is 1, or in a proxy file (`harness.scoring.plugins`) a hash of its content.
+    Without `parts` a function annotated `-> float` has none; of any other that is not known
+    before it has scored, and so a misspelt part is not noticed earlier.
 
     Raises:
-        ValueError: The name or an alias is taken.
+        ValueError: The name or an alias is taken; or the parts hold "score", or are none where
+            there is no score either.
     """
+    declared = None if parts is None else tuple(parts)
+    if "score" in (declared or ()):
+        raise ValueError(f"{name}: the part 'score' is its own score; leave it out of parts")
+    if not has_score and not declared:
+        raise ValueError(f"{name} has no score of its own; name its parts")
 
     def register(function: F) -> F:
         current = plugins.default_version() if version is None else version
-        proxy = Proxy(name, function, paper, needs, init, mode, input, batches, current)
+        own = () if declared is None and _gives_a_number(function) else declared
+        proxy = Proxy(
+            name, function, paper, needs, init, mode, input, batches, current, own, has_score
+        )
         PROXIES.add(name, proxy, aliases)
         return function
 
     return register
+
+
+def _gives_a_number(function: Callable[..., Any]) -> bool:
+    return getattr(function, "__annotations__", {}).get("return") in (float, "float")

@@ -14,7 +14,12 @@ from harness.proxies._registry import Score, register_proxy
 from harness.scoring.passes import forward, gradients
 
 
-@register_proxy("az_nas", paper="arXiv:2403.19232")
+@register_proxy(
+    "az_nas",
+    paper="arXiv:2403.19232",
+    parts=("expressivity", "progressivity", "trainability"),
+    has_score=False,
+)
 def az_nas(network: nn.Module, batch: Batch) -> Score:
     """Parts `expressivity`, `progressivity`, `trainability`; ranked together with FLOPs.
 

@@ -9,7 +9,7 @@ from harness.proxies._registry import Score, register_proxy
 from harness.scoring.passes import loss_gradients, weights
 
 
-@register_proxy("grad_norm", paper="arXiv:2101.08134")
+@register_proxy("grad_norm", paper="arXiv:2101.08134", parts=("layerwise",))
 def grad_norm(network: torch.nn.Module, batch: Batch) -> Score:
     """Euclidean norm of the gradient of the loss with respect to all parameters.
 

@@ -14,7 +14,13 @@ from harness.scoring.passes import apart, forward, gradients
 _COLUMNS = 2**18  # of the gradient rows, converted to float64 at a time
 
 
-@register_proxy("te_nas", paper="arXiv:2102.11535", input="images")
+@register_proxy(
+    "te_nas",
+    paper="arXiv:2102.11535",
+    input="images",
+    parts=("ntk", "linear_regions"),
+    has_score=False,
+)
 def te_nas(network: nn.Module, batch: Batch) -> Score:
     """Parts `ntk` (minus the condition number) and `linear_regions`; ranked together.
 

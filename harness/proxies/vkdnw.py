@@ -15,11 +15,14 @@ from harness.scoring.passes import fisher_jacobian
 _ALPHA = 0.05  # label smoothing of the predicted probabilities
 _TINY = 1e-10
 _ENTRIES = 1 << 24  # of the factors L held at once: 1,000 classes have a million each
+_PARTS = ("layers", "entropy", *(f"decile_{k}" for k in range(1, 10)))
 
 Factor = Literal["public", "exact"]
 
 
-@register_proxy("vkdnw", paper="arXiv:2502.04975", mode="eval", aliases=("vkdnw_single",))
+@register_proxy(
+    "vkdnw", paper="arXiv:2502.04975", mode="eval", parts=_PARTS, aliases=("vkdnw_single",)
+)
 def vkdnw(network: nn.Module, batch: Batch) -> Score:
     """Number of layers plus the entropy of the deciles of the Fisher spectrum.
 
@@ -51,7 +54,7 @@ def vkdnw(network: nn.Module, batch: Batch) -> Score:
     return _score(network, batch, "public")
 
 
-@register_proxy("vkdnw_exact", paper="arXiv:2502.04975", mode="eval")
+@register_proxy("vkdnw_exact", paper="arXiv:2502.04975", mode="eval", parts=_PARTS)
 def vkdnw_exact(network: nn.Module, batch: Batch) -> Score:
     """As `vkdnw`, with the Fisher matrix itself, J^T L L^T J (the paper's eq. 7).
 

@@ -374,12 +374,10 @@ def of_records(
         )
     rows: list[tuple[str, str, float, float, str]] = []
     for record in sorted(own, key=lambda r: (r.key.arch, r.key.proxy)):
-        arch, proxy, seconds = record.key.arch, record.key.proxy, record.seconds
-        if record.value is not None or not record.components:
-            score = math.nan if record.value is None else record.value
-            rows.append((arch, proxy, score, seconds, record.status))
-        for part, value in sorted(record.components.items()):
-            rows.append((arch, f"{proxy}.{part}", value, seconds, "ok"))
+        for name, value in sorted(record.columns().items()):
+            score = math.nan if value is None else value
+            status = record.status if name == record.key.proxy else "ok"  # parts are finite
+            rows.append((record.key.arch, name, score, record.seconds, status))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     if accuracies is None:
         accuracies = pd.Series(dtype=float)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 
 from benchmarks import BENCHMARKS, inputs
-from harness.scoring.engine import Request
+from harness.scoring.devices import device_name, synchronise
+from harness.scoring.request import Request
 
 _WARM_UPS = 1
 _REPEATS = 3
@@ -31,7 +32,7 @@ class Stopwatch:
     @property
     def device_name(self) -> str:
         """As records name their device."""
-        return "cpu" if self._device == "cpu" else torch.cuda.get_device_name(self._device)
+        return device_name(self._device)
 
     def forward_seconds(self, archs: Sequence[str], batch_size: int) -> float:
         """Mean seconds of one forward pass: noise, eval mode, no gradients, one thread.
@@ -58,15 +59,11 @@ class Stopwatch:
         try:
             with torch.no_grad():
                 for _ in range(_WARM_UPS + _REPEATS):
-                    self._finish()
+                    synchronise(self._device)
                     started = time.perf_counter()
                     network(images)
-                    self._finish()
+                    synchronise(self._device)
                     times.append(time.perf_counter() - started)
         finally:
             torch.set_num_threads(threads)
         return min(times[_WARM_UPS:])
-
-    def _finish(self) -> None:
-        if self._device != "cpu":
-            torch.cuda.synchronize(self._device)

@@ -210,6 +210,13 @@ def test_leaves_nothing_behind_after_an_error(name: str, backward: bool) -> None
 
 
 @every_proxy
+def test_returns_the_declared_parts(name: str) -> None:
+    proxy = PROXIES[name]
+    assert proxy.parts is not None
+    assert list(mixed_score(name)) == [*(["score"] if proxy.has_score else []), *proxy.parts]
+
+
+@every_proxy
 def test_depends_on_the_key_alone(name: str) -> None:
     torch.manual_seed(1)
     expected = mixed_score(name)

@@ -12,10 +12,14 @@ from benchmarks.mobilenetv2.architecture import KNOWN
 from benchmarks.mobilenetv2.network import Network
 from harness.proxies import PROXIES
 from harness.scores.store import Store
-from harness.scoring import jacobian
 from harness.scoring.engine import Request, run
 from harness.scoring.initialise import initialise
-from harness.scoring.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
+from harness.scoring.jacobian import (
+    scalar,
+    scalar_jacobian,
+    scalar_jacobian_reference,
+    scalar_parameters,
+)
 from tests.benchmarks.mobilenetv2.walks import SMALL
 from tests.harness.networks import labelled, noise, randomised
 from tests.harness.proxies.test_common import NAMES, parts_of, same
@@ -51,7 +55,7 @@ def test_fisher_jacobian_goes_the_fast_way(
         tensors = sum(1 for _ in network.parameters())
     assert len(names) == min(128, tensors)
     expected = scalar_jacobian_reference(network, images, names)
-    monkeypatch.delattr(jacobian, "_by_reference")
+    monkeypatch.delattr(scalar, "_by_reference")
     logits, found = scalar_jacobian(network, images, names)
     torch.testing.assert_close(logits, network(images))
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-12)

@@ -67,7 +67,9 @@ class TestRegistering:
             return costs.params
 
         assert register_proxy("count", paper="baseline", needs="costs", version=3)(count) is count
-        expected = Proxy("count", count, "baseline", "costs", "kaiming", "train", "gaussian", 1, 3)
+        expected = Proxy(
+            "count", count, "baseline", "costs", "kaiming", "train", "gaussian", 1, 3, ()
+        )
         assert PROXIES["count"] == expected
         assert PROXIES["count"].summary == "One line."
 
@@ -80,6 +82,19 @@ class TestRegistering:
         with pytest.raises(ValueError, match=f"proxy '{taken}' is registered twice"):
             register_proxy(name, paper="baseline", aliases=aliases)(lambda network, batch: 0.0)
         assert (PROXIES["nwot"], list(PROXIES)) == before
+
+    def test_parts(self) -> None:
+        def unknown(network, batch):  # type: ignore[no-untyped-def]
+            return {"one": 1.0}
+
+        register_proxy("unknown", paper="-")(unknown)
+        assert (PROXIES["unknown"].parts, PROXIES["unknown"].has_score) == (None, True)
+        register_proxy("known", paper="-", parts=["one"], has_score=False)(unknown)
+        assert (PROXIES["known"].parts, PROXIES["known"].has_score) == (("one",), False)
+        with pytest.raises(ValueError, match="leave it out of parts"):
+            register_proxy("own", paper="-", parts=("one", "score"))
+        with pytest.raises(ValueError, match="name its parts"):
+            register_proxy("none", paper="-", has_score=False)
 
 
 @pytest.mark.parametrize(("name", "value"), [("params", 7.0), ("flops", 11.0), ("layers", 3.0)])

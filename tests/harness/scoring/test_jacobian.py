@@ -12,8 +12,12 @@ from benchmarks.nasbench201.architecture import Cell
 from benchmarks.uninas.architecture import Model
 from benchmarks.uninas.costs import counts as size_of
 from benchmarks.uninas.network import Network as UniNASNetwork
-from harness.scoring import jacobian
-from harness.scoring.jacobian import scalar_jacobian, scalar_jacobian_reference, scalar_parameters
+from harness.scoring.jacobian import (
+    forward,
+    scalar_jacobian,
+    scalar_jacobian_reference,
+    scalar_parameters,
+)
 from tests.harness.networks import (
     ALL_NONE,
     ALL_SKIP,
@@ -368,7 +372,7 @@ def test_a_few_samples_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch)
     network, inputs = randomised(custom(50)), noise(5)
     names = scalar_parameters(network, 5)
     whole = scalar_jacobian(network, inputs, names)[1]
-    monkeypatch.setattr(jacobian, "_PIXELS", 2 * 8 * 64)
+    monkeypatch.setattr(forward, "_PIXELS", 2 * 8 * 64)
     assert_same(scalar_jacobian(network, inputs, names)[1], whole)
     assert_same(whole, scalar_jacobian_reference(network, inputs, names))
 

@@ -1,0 +1,126 @@
+"""Many processes that score architectures, and how one process computes."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import torch
+
+from benchmarks.errors import InputError
+from harness.scores.store import Record
+from harness.scoring.lending import Job, score_job
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def score_in_processes(
+    jobs: Sequence[Job],
+    workers: int,
+    devices: Sequence[str],
+    keep: Callable[[Sequence[Record]], None],
+) -> None:
+    """Score jobs in processes of their own.
+
+    Args:
+        jobs: One architecture and seed each.
+        workers: How many processes.
+        devices: Given to the processes in turn.
+        keep: Called in this process with the records of each job, as they come.
+
+    Raises:
+        InputError: A worker process died, or the input is at fault.
+    """
+    context = multiprocessing.get_context("spawn")
+    queue = context.SimpleQueue()
+    for index in range(workers):
+        queue.put(devices[index % len(devices)])
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(queue, os.getpid())
+    )
+    waiting: set[Future[list[Record]]] = set()
+    upcoming = iter(jobs)
+    try:
+        # A short queue: what is not yet handed out costs nothing when the run is stopped.
+        for job in _take(upcoming, 3 * workers):
+            waiting.add(pool.submit(_score_here, job))
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                keep(future.result())
+            for job in _take(upcoming, len(finished)):
+                waiting.add(pool.submit(_score_here, job))
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a worker process died, most likely for want of memory; what was scored is in the "
+            "store, run the same command again with fewer --workers or a smaller --batch-size"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _take(jobs: Iterator[Job], count: int) -> Iterator[Job]:
+    for _, job in zip(range(count), jobs, strict=False):
+        yield job
+
+
+_worker: dict[str, str] = {}  # of this process: its device
+
+
+def _start_worker(queue: Any, parent: int) -> None:
+    _worker["device"] = queue.get()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the run
+    torch.set_num_threads(1)
+    keep_freed_memory()
+
+    def leave_with_parent() -> None:
+        # A parent killed by SIGKILL cannot tell its workers to go.
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def _score_here(job: Job) -> list[Record]:
+    return score_job(job, _worker["device"])
+
+
+@contextlib.contextmanager
+def single_thread() -> Iterator[None]:
+    """One thread, as in the workers: the number of threads changes the order of sums."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed blocks: activations of some MB are otherwise returned to the
+    system and faulted in again at every layer (a quarter of vkdnw's time on a CPU)."""
+    if sys.platform == "linux":
+        try:
+            mallopt = ctypes.CDLL(None).mallopt
+        except (OSError, AttributeError):  # musl has none
+            return
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, (1 << 31) - 1)
