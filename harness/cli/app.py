@@ -55,7 +55,7 @@ from harness.cli.options import (
 )
 from harness.cli.search import search_command
 from harness.cli.tables import tables_command
-from harness.scores.imported import is_imported
+from harness.scores.names import is_imported
 
 app = typer.Typer(
     help="Measure how well training-free proxies rank architectures.",
@@ -179,11 +179,14 @@ def _report(
     from dataclasses import replace
 
     from harness.evaluation.aggregates import AGGREGATES
+    from harness.evaluation.judge import evaluate_all
     from harness.evaluation.predict import model_line
     from harness.proxies import PROXIES
     from harness.report import plots, style, tables
     from harness.report.environment import environment
-    from harness.scores.frames import complete, evaluation_of, proxies_of, sizes_of
+    from harness.scores.coverage import complete
+    from harness.scores.frames import rankings_of, sizes_of
+    from harness.scores.names import proxies_of
 
     request = plan.request
     others = [name for name in PROXIES if name not in request.proxies]
@@ -192,11 +195,12 @@ def _report(
     request = replace(request, proxies=proxies_of(names))
     sizes = sizes_of(request)
     with console.status(f"evaluating {len(names)} rankings, {resamples} bootstrap resamples"):
-        evaluation, scores = evaluation_of(
-            store,
-            request,
-            names,
+        scores, features = rankings_of(store, request, names)
+        evaluation = evaluate_all(
+            scores,
+            features,
             truth,
+            sizes,
             ndcg_p=lambda n: ndcg_p or plan.benchmark.ndcg_p(n),
             resamples=resamples,
         )

@@ -17,7 +17,7 @@ from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies, available
 from benchmarks.types import Benchmark, ids_of
 from harness.cli.data import console
-from harness.scores.imported import is_imported
+from harness.scores.names import is_imported
 
 DEFAULT_OUT = Path("results")
 CPU_SAMPLE = 300
@@ -114,7 +114,7 @@ def make_plan(
     Only `final` accuracies, those after the full training, tell which trainings failed.
     """
     from harness.proxies import PROXIES
-    from harness.scores.frames import check_names, proxies_of
+    from harness.scores.names import check_names, proxies_of
     from harness.scoring.engine import Request, resolve_device
     from harness.scoring.sampling import read_list, sample_ids
 

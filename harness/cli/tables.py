@@ -96,7 +96,7 @@ def tables_command(
     if not score and not file.is_file():
         raise InputError(f"there is no score store {file}; leave --no-score out to make it")
 
-    from harness.scores.frames import proxies_of
+    from harness.scores.names import proxies_of
 
     methods = _known(published, chosen)
     if not score and sample is None:
@@ -161,7 +161,7 @@ def _known(published: Published, chosen: Benchmark) -> list[str]:
     from harness.evaluation.aggregates import AGGREGATES
     from harness.evaluation.predict import MODELS
     from harness.proxies import PROXIES
-    from harness.scores.frames import check_names
+    from harness.scores.names import check_names
 
     methods = []
     for name in published.methods:
@@ -186,10 +186,12 @@ def _part(
     resamples: int,
 ) -> _Part:
     """Evaluate what the store holds of a dataset."""
+    from harness.evaluation.correlations import correlations
+    from harness.evaluation.judge import evaluate_held
     from harness.evaluation.predict import model_line
     from harness.proxies import PROXIES
     from harness.report import published as report
-    from harness.scores.coverage import correlations, evaluate_held, held
+    from harness.scores.coverage import held
     from harness.scores.frames import sizes_of
 
     request = plan.request
@@ -200,12 +202,18 @@ def _part(
         # What rests on no score costs nothing: it is shown under the paper's own protocol.
         free = [each for each in found if not each.request.proxies]
         found = [each for each in found if each.request.proxies]
-        evaluation, notes = evaluate_held(store, found, truth, sizes, resamples=resamples)
+        evaluation, notes = evaluate_held(
+            found, truth, sizes, ndcg_p=plan.benchmark.ndcg_p, resamples=resamples
+        )
         if free:
             everything = replace(request, archs=list(plan.members))
             unscored = [h for each in free if (h := held(store, everything, each.name))]
             more, why = evaluate_held(
-                store, unscored, truth, sizes_of(everything), resamples=resamples
+                unscored,
+                truth,
+                sizes_of(everything),
+                ndcg_p=plan.benchmark.ndcg_p,
+                resamples=resamples,
             )
             evaluation, notes = pd.concat([evaluation, more], ignore_index=True), notes + why
         rows = report.compare(evaluation, published, request.dataset, request.batch_size)
@@ -256,7 +264,7 @@ def _cost(
 
     Scores from another device than this run's get no equivalent: the times do not compare.
     """
-    from harness.scores.coverage import batch_text, seconds_on
+    from harness.scores.coverage import seconds_on
     from harness.scoring.cost import Stopwatch
 
     request = plan.request
@@ -280,7 +288,7 @@ def _cost(
                 "n": int(row["n"]),
                 "milliseconds": 1000 * float(row["seconds"]),
                 "forward_passes": passes,
-                "batch": batch_text(each),
+                "batch": each.batch,
                 "device": ", ".join(each.devices),
             }
         )

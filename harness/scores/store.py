@@ -73,6 +73,23 @@ class Record:
         """Whether there is a score to rank by."""
         return self.status == "ok"
 
+    def columns(self) -> dict[str, float | None]:
+        """The score and its parts by the names that tables give them; None where it failed.
+
+        A proxy of parts alone has no column of its own; one that failed and left no part has.
+
+        >>> key = Key("nasbench201", "cifar10", "0", "vkdnw", 1, 0, 64, "gaussian", "kaiming")
+        >>> Record(key, 41.9, components={"entropy": 1.9}).columns()
+        {'vkdnw': 41.9, 'vkdnw.entropy': 1.9}
+        >>> Record(key, None, components={"entropy": 1.9}).columns()
+        {'vkdnw.entropy': 1.9}
+        >>> Record(key, None, status="error").columns()
+        {'vkdnw': None}
+        """
+        proxy = self.key.proxy
+        own = {proxy: self.value} if self.value is not None or not self.components else {}
+        return own | {f"{proxy}.{part}": value for part, value in self.components.items()}
+
 
 def status_of(value: float) -> str:
     """Status of a computed value.
