@@ -34,7 +34,7 @@ from harness.evaluation import metrics
 from harness.evaluation.evaluate import SIZES, Scores, evaluate
 from harness.proxies import PROXIES
 from harness.proxies.vkdnw import fisher_matrix, spectrum_deciles
-from harness.scores.frames import proxies_of
+from harness.scores.names import proxies_of
 from harness.scores.store import Store
 from harness.scoring.engine import Request, run
 from harness.scoring.initialise import weight_seed

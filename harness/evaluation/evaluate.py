@@ -7,30 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies
 from harness.evaluation import metrics
-from harness.evaluation.metrics import Array, Indices, TauColumn, Weights
+from harness.evaluation.declared import measure
+from harness.evaluation.ground import FEWEST, SIZES, Ground, Scores
+from harness.evaluation.metrics import Array
 
-#: Size columns that every proxy is correlated with.
-SIZES = ("params", "flops", "layers")
-#: Share of the architectures that counts as "top" in the precision.
-TOP_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Scores of one proxy.
-
-    Attributes:
-        values: One row an architecture id, one column a seed; NaN where scoring failed.
-        seconds: Mean seconds an architecture.
-    """
-
-    values: pd.DataFrame
-    seconds: float
+__all__ = ["SIZES", "Agreement", "Scores", "agreement", "evaluate", "summary"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +60,9 @@ def evaluate(
         seed: Of the bootstrap and of the order of equal scores.
 
     Returns:
-        One row a proxy: `proxy`, `n`, `failed`, `seeds`; `kendall_tau`, `spearman`, `ndcg`,
-        `top1_accuracy`, `top1_regret`, `precision_top5`, `tau_params`, `tau_flops`,
-        `tau_layers`, `partial_tau_params`, `tau_minus_params`, each with `_low`, `_high` and
-        `_sd` (over seeds); `ndcg_p`, `tie_share`, `seconds`, `truth`.
+        One row a proxy: `proxy`, `n`, `failed`, `seeds`; every metric of
+        `harness.evaluation.declared` with `_low`, `_high` and `_sd` (over seeds); `ndcg_p`,
+        `tie_share`, `seconds`, `truth`.
 
     Raises:
         InputError: A proxy has fewer than three architectures to be judged on.
@@ -87,12 +71,12 @@ def evaluate(
     rows = []
     for name, scored in scores.items():
         values = scored.values
-        usable = np.isfinite(values.to_numpy()).all(axis=1) & values.index.isin(truth.values.index)
+        usable = scored.usable(truth)
         archs = values.index[usable]
-        if len(archs) < 3:
+        if len(archs) < FEWEST:
             raise InputError(
                 f"{name} has {len(archs)} architectures with both a score and an accuracy, of "
-                f"{len(values)}; at least 3 are needed (see the status column of the store)"
+                f"{len(values)}; at least {FEWEST} are needed (see the status column of the store)"
             )
         fingerprint = usable.tobytes()
         if fingerprint not in grounds:
@@ -105,7 +89,7 @@ def evaluate(
         }
         top = ndcg_p(len(archs))
         columns: list[Array] = [np.asarray(values.loc[archs, each]) for each in values.columns]
-        per_seed = [grounds[fingerprint].measure(column, top) for column in columns]
+        per_seed = [measure(grounds[fingerprint].rank(column, top)) for column in columns]
         for metric in per_seed[0]:
             single = [measured[metric].value for measured in per_seed]
             drawn = np.mean([measured[metric].drawn for measured in per_seed], axis=0)
@@ -127,102 +111,6 @@ def summary(metric: str, values: Sequence[float], span: tuple[float, float]) -> 
         f"{metric}_high": span[1],
         f"{metric}_sd": sd,
     }
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A metric and its values under resampling.
-
-    Attributes:
-        value: On the architectures themselves.
-        drawn: (resamples,) values.
-    """
-
-    value: float
-    drawn: Array
-
-
-class Ground:
-    """What all proxies on the same architectures share: accuracies, sizes, resamples.
-
-    Args:
-        archs: Architecture ids; columns to `measure` have their order.
-        truth: Accuracies of all of them.
-        sizes: Columns `SIZES` of all of them, indexed by architecture id.
-        resamples: Bootstrap resamples.
-        seed: Of the bootstrap and of the order of equal scores.
-    """
-
-    def __init__(
-        self, archs: pd.Index, truth: Accuracies, sizes: pd.DataFrame, resamples: int, seed: int
-    ) -> None:
-        self.seed = seed
-        self.accuracies: Array = np.asarray(truth.values.loc[archs], dtype=float)
-        self.sizes: dict[str, Array] = {
-            name: np.asarray(sizes.loc[archs, name], dtype=float) for name in SIZES
-        }
-        self.weights: Weights = metrics.bootstrap_weights(len(archs), resamples, seed)
-        self._columns: dict[bytes, TauColumn] = {}
-        self._taus: dict[tuple[bytes, bytes], Measured] = {}
-
-    def _tau(self, x: Array, y: Array) -> Measured:
-        """Tau of two columns; computed once for a pair of rankings."""
-        a, b = sorted((_ranks(x).tobytes(), _ranks(y).tobytes()))
-        if (a, b) not in self._taus:
-            for column, fingerprint in ((x, _ranks(x).tobytes()), (y, _ranks(y).tobytes())):
-                if fingerprint not in self._columns:
-                    self._columns[fingerprint] = metrics.tau_column(column, self.weights)
-            drawn = metrics.bootstrap_tau(self._columns[a], self._columns[b], self.weights)
-            self._taus[a, b] = Measured(metrics.kendall_tau(x, y), drawn)
-        return self._taus[a, b]
-
-    def measure(self, scores: Array, top: int) -> dict[str, Measured]:
-        """All metrics of one column of scores.
-
-        Args:
-            scores: (n,), finite.
-            top: P of the nDCG.
-
-        Returns:
-            By the name of the column in `evaluate`'s table.
-        """
-        accuracies, params = self.accuracies, self.sizes["params"]
-        result = {
-            "kendall_tau": self._tau(scores, accuracies),
-            "spearman": Measured(
-                metrics.spearman_rho(scores, accuracies),
-                metrics.bootstrap_spearman(scores, accuracies, self.weights),
-            ),
-        }
-        at_top = metrics.bootstrap_top(
-            scores, accuracies, self.weights, top=top, share=TOP_SHARE, tie_seed=self.seed
-        )
-        best = metrics.top1_accuracy(scores, accuracies, self.seed)
-        single = {
-            "ndcg": metrics.ndcg(scores, accuracies, top, self.seed),
-            "top1_accuracy": best,
-            "top1_regret": float(accuracies.max()) - best,
-            "precision_top5": metrics.precision_at_top(scores, accuracies, TOP_SHARE, self.seed),
-        }
-        at_top["precision_top5"] = at_top.pop("precision_at_top")
-        result |= {name: Measured(value, at_top[name]) for name, value in single.items()}
-        for name in SIZES:
-            result[f"tau_{name}"] = self._tau(scores, self.sizes[name])
-        of_params = self._tau(params, accuracies)
-        tau, with_params = result["kendall_tau"], result["tau_params"]
-        partial = metrics.partial_tau(tau.value, with_params.value, of_params.value)
-        result["partial_tau_params"] = Measured(
-            float(partial), metrics.partial_tau(tau.drawn, with_params.drawn, of_params.drawn)
-        )
-        result["tau_minus_params"] = Measured(
-            tau.value - of_params.value, tau.drawn - of_params.drawn
-        )
-        return result
-
-
-def _ranks(values: Array) -> Indices:
-    ranks: NDArray[np.intp] = np.unique(values, return_inverse=True)[1]
-    return ranks
 
 
 def agreement(

@@ -22,7 +22,9 @@ from benchmarks.errors import InputError
 from benchmarks.registry import Registry
 from benchmarks.truth import Accuracies
 from harness.evaluation import metrics
-from harness.evaluation.evaluate import Ground, Measured, Scores, summary
+from harness.evaluation.declared import measure
+from harness.evaluation.evaluate import summary
+from harness.evaluation.ground import Ground, Measured, Scores
 from harness.evaluation.metrics import Array, Indices
 
 #: Seeds of the splits, and of their forests.
@@ -249,7 +251,7 @@ def evaluate_models(
             if key not in grounds:
                 grounds[key] = Ground(rest, truth, sizes, resamples, seed)
             top = ndcg_p(len(rest))
-            measured.append(grounds[key].measure(predicted, top))
+            measured.append(measure(grounds[key].rank(predicted, top)))
             ties.append(metrics.tie_share(predicted))
             tops.append(min(top, len(rest)))
         row: dict[str, object] = {

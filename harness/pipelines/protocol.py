@@ -11,7 +11,7 @@ from benchmarks.types import Benchmark
 from harness.evaluation.evaluate import Agreement, agreement
 from harness.proxies import PROXIES
 from harness.report.tables import input_title
-from harness.scores.imported import is_imported
+from harness.scores.names import is_imported
 from harness.scoring.engine import Request
 
 

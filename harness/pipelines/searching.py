@@ -25,8 +25,8 @@ from benchmarks.types import (
 )
 from harness.evaluation.predict import MODELS
 from harness.proxies import PROXIES
-from harness.scores.frames import aggregate_of, check_part, columns_of, split_part, value_of
-from harness.scores.imported import is_imported
+from harness.scores.frames import check_part, value_of
+from harness.scores.names import aggregate_of, columns_of, is_imported, split_part
 from harness.scores.store import Record, Store
 from harness.scoring import engine
 from harness.scoring.engine import Request

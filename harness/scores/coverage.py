@@ -1,4 +1,9 @@
-"""What a store holds of a request, method by method, and evaluations of just that.
+"""What a store holds of a request, by one rule.
+
+A seed counts as covered where at most `TOLERANCE` of the architectures are missing: an occasional
+hole makes nothing incomplete, and a table's n and `failed` count it. `complete` asks it of values
+and of all architectures, since it adds rows that nobody asked for; `held` asks it of records, since
+a failure is a record too, and of the seed that has most of them.
 
 A table of many methods is made while some are still being scored, some only with a smaller
 batch. Every method is therefore judged on the architectures and seeds that it has records of,
@@ -7,32 +12,88 @@ under one batch size a proxy, and says which.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
-import numpy as np
 import pandas as pd
 
-from benchmarks import BENCHMARKS
-from benchmarks.errors import InputError
-from benchmarks.truth import Accuracies
-from harness.evaluation import metrics
-from harness.evaluation.evaluate import SIZES, Scores, evaluate
-from harness.evaluation.predict import MODELS, evaluate_models
+from harness.evaluation.ground import FEWEST, Scores
+from harness.evaluation.predict import MODELS, Features
 from harness.proxies import PROXIES
-from harness.scores.frames import features_of, proxies_of, scores_of
+from harness.scores.frames import features_of, scores_of
+from harness.scores.names import columns_of, labels, proxies_of
+from harness.scores.names import label as label_of
 from harness.scores.store import Store
 from harness.scoring.engine import Request
 
-#: A row needs as many architectures; tau of fewer says nothing.
-FEWEST = 3
-#: A seed counts where it has records of this share of what the fullest seed has.
-_NEARLY_ALL = 0.98
+#: Share of the architectures that may be missing of a seed that counts as covered.
+TOLERANCE = Fraction(2, 100)
+
+
+def covers(found: int, wanted: int) -> bool:
+    """Whether so many architectures stand for all that are wanted.
+
+    >>> covers(98, 100), covers(97, 100), covers(0, 0)
+    (True, False, False)
+    """
+    return found > 0 and wanted - found <= TOLERANCE * wanted
+
+
+class Coverage:
+    """Which of a request's architectures have a record, and which a value.
+
+    Args:
+        store: Read.
+        request: Benchmark, dataset, architectures, batch size and input.
+    """
+
+    def __init__(self, store: Store, request: Request) -> None:
+        self._store = store
+        self._request = request
+        self._wanted = frozenset(request.archs)
+
+    def records(self, proxy: str, seed: int) -> Set[str]:
+        """Architectures with a record, be it a failure."""
+        found = self._store.statuses(**self._request.column(PROXIES[proxy], seed))
+        return self._wanted.intersection(found)
+
+    def values(self, proxy: str, part: str | None, seed: int) -> Set[str]:
+        """Architectures with a score of a proxy, or of a part of it."""
+        column = self._request.column(PROXIES[proxy], seed)
+        statuses = self._store.statuses(**column)
+        if part is not None:
+            if not covers(len(self._wanted.intersection(statuses)), len(self._wanted)):
+                return frozenset()  # there is no need to read the records
+            name = label_of(proxy, part)
+            found = self._store.records(**column)
+            return self._wanted.intersection(r.key.arch for r in found if name in r.columns())
+        ok = [arch for arch in self._wanted if statuses.get(arch) == "ok"]
+        # One record tells whether the proxy has a score of its own; all would be slow.
+        of_one = self._store.records(**column, arch=ok[0]) if ok else ()
+        return frozenset(ok if any(record.value is not None for record in of_one) else ())
+
+
+def complete(store: Store, request: Request, names: Iterable[str]) -> list[str]:
+    """Those of the named proxies, parts and aggregates that the store holds for the request.
+
+    A part is held where it has a value, even if another part of its proxy failed; a proxy
+    that gives only parts has no score of its own to hold; an aggregate is held with all its
+    members.
+    """
+    coverage, wanted = Coverage(store, request), len(set(request.archs))
+    found: list[str] = []
+    for name in names:
+        columns = [(*column, seed) for column in columns_of(name) for seed in request.seeds]
+        if all(covers(len(coverage.values(*each)), wanted) for each in columns):
+            found += labels([name])
+    return found
 
 
 @dataclass(frozen=True)
 class Held:
-    """What there is of one method.
+    """What there is of one method; a `harness.evaluation.judge.Method`.
 
     Attributes:
         name: Proxy, aggregate or model.
@@ -40,13 +101,20 @@ class Held:
             proxy; its proxies are those that the method needs.
         scores: Indexed by all architectures asked for, NaN where there is none; one column a
             seed of `request`. None of a model, which has no one score an architecture.
+        features: Makes the features of a model; None of all others.
         devices: Where it was scored.
     """
 
     name: str
     request: Request
     scores: Scores | None
+    features: Callable[[], Features] | None
     devices: tuple[str, ...]
+
+    @property
+    def records(self) -> int:
+        """Architectures with a record."""
+        return len(self.request.archs)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -55,10 +123,25 @@ class Held:
         return tuple(name for name in seen if name != "none") or ("none",)
 
     @property
+    def input(self) -> str:
+        """Its `inputs`, joined by "+"."""
+        return "+".join(self.inputs)
+
+    @property
     def batches(self) -> dict[str, int]:
         """Images in the batch of each of its proxies that see any."""
         sizes = {p: self.request.batch_size_of(PROXIES[p]) for p in self.request.proxies}
         return {proxy: size for proxy, size in sizes.items() if size}
+
+    @property
+    def batch(self) -> str:
+        """Its batch: "64", or "64, te_nas 32"; where all proxies share one, that alone."""
+        sizes = self.batches
+        if len(set(sizes.values())) <= 1:
+            return "".join(str(size) for size in set(sizes.values()))
+        usual = self.request.batch_size
+        others = [f"{proxy} {size}" for proxy, size in sizes.items() if size != usual]
+        return ", ".join([str(usual), *others])
 
 
 def held(store: Store, request: Request, name: str) -> Held | None:
@@ -79,16 +162,18 @@ def held(store: Store, request: Request, name: str) -> Held | None:
     """
     request = replace(request, proxies=proxies_of([name]))
     own = {proxy: _fullest_batch(store, request, proxy) for proxy in request.proxies}
-    best = _with_records(store, replace(request, batch_sizes=own))
+    best = _covered(store, replace(request, batch_sizes=own))
     if len(best.archs) < FEWEST:
         return None
-    scores = None
-    if name not in MODELS:
-        scores = scores_of(store, best, [name])[name]
+    scores, features = None, None
+    if name in MODELS:
+        features = functools.partial(features_of, store, best, name)
+    else:
+        (scores,) = scores_of(store, best, [name]).values()
         scores = replace(scores, values=scores.values.reindex(pd.Index(request.archs)))
     where = [best.column(PROXIES[proxy], best.seeds[0]) for proxy in best.proxies]
     devices = {str(device) for each in where for device in store.distinct("device", **each)}
-    return Held(name, best, scores, tuple(sorted(devices)))
+    return Held(name, best, scores, features, tuple(sorted(devices)))
 
 
 def _fullest_batch(store: Store, request: Request, proxy: str) -> int:
@@ -99,153 +184,22 @@ def _fullest_batch(store: Store, request: Request, proxy: str) -> int:
 
     def architectures(size: int) -> int:
         alone = replace(request, proxies=[proxy], batch_sizes={proxy: size})
-        return len(_with_records(store, alone).archs)
+        return len(_covered(store, alone).archs)
 
     return max([asked, *sorted(others, reverse=True)], key=architectures)
 
 
-def _with_records(store: Store, request: Request) -> Request:
+def _covered(store: Store, request: Request) -> Request:
     """The seeds and architectures of a request that have records of all its proxies."""
-    by_seed: dict[int, set[str]] = {}
+    coverage = Coverage(store, request)
+    by_seed: dict[int, Set[str]] = {}
     for seed in request.seeds:
-        archs = set(request.archs)
-        for proxy in request.proxies:
-            archs &= store.statuses(**request.column(PROXIES[proxy], seed)).keys()
-        by_seed[seed] = archs
+        each = (coverage.records(proxy, seed) for proxy in request.proxies)
+        by_seed[seed] = set(request.archs).intersection(*each)
     most = max(map(len, by_seed.values()), default=0)
-    seeds = [seed for seed, archs in by_seed.items() if len(archs) >= max(1, _NEARLY_ALL * most)]
-    common = set.intersection(*(by_seed[seed] for seed in seeds)) if seeds else set()
+    seeds = [seed for seed, archs in by_seed.items() if covers(len(archs), most)]
+    common = set(request.archs).intersection(*(by_seed[seed] for seed in seeds)) if seeds else ()
     return replace(request, archs=[a for a in request.archs if a in common], seeds=seeds)
-
-
-def evaluate_held(
-    store: Store,
-    found: Sequence[Held],
-    truth: Accuracies,
-    sizes: pd.DataFrame,
-    *,
-    resamples: int,
-) -> tuple[pd.DataFrame, list[str]]:
-    """Evaluate methods, each on what there is of it.
-
-    Args:
-        store: Read, for the features of models.
-        found: Methods, all asked for with the same architectures.
-        truth: Accuracies in percent, by architecture id.
-        sizes: Of `harness.scores.frames.sizes_of`, for all architectures asked for.
-        resamples: Bootstrap resamples for the 95 % intervals.
-
-    Returns:
-        As `harness.evaluation.evaluate.evaluate`, with `batch` (of `batch_text`), `input` and
-        `trained_on` (NaN of all but models); `failed` counts records without a score. And
-        why a method that is held has no row.
-    """
-    tables, notes = [], []
-    judged: dict[str, Scores] = {}
-    for each in found:
-        top = BENCHMARKS[each.request.benchmark].ndcg_p
-        if each.scores is not None:
-            usable = _usable(each.scores, truth)
-            if usable >= FEWEST:
-                judged[each.name] = each.scores
-            else:
-                notes.append(f"{each.name}: {usable} architectures with a score and an accuracy")
-            continue
-        try:
-            features = {each.name: features_of(store, each.request, each.name)}
-            tables.append(evaluate_models(features, truth, sizes, ndcg_p=top, resamples=resamples))
-        except InputError as error:  # the other rows stand without it
-            notes.append(f"{each.name}: {error}")
-    if judged:
-        tables.insert(0, evaluate(judged, truth, sizes, ndcg_p=top, resamples=resamples))
-    if not tables:
-        return pd.DataFrame({"proxy": []}), notes
-    evaluation = pd.concat(tables, ignore_index=True).reindex(
-        columns=list(dict.fromkeys([*tables[0].columns, "trained_on"]))
-    )
-    by_name = {each.name: each for each in found}
-    rows = [by_name[name] for name in evaluation["proxy"]]
-    records = np.array([len(each.request.archs) for each in rows])
-    scored = evaluation["n"] + evaluation["trained_on"].fillna(0)
-    return evaluation.assign(
-        failed=records - scored.to_numpy(dtype=int),  # what was never scored is no failure
-        batch=[batch_text(each) for each in rows],
-        input=["+".join(each.inputs) for each in rows],
-    ), notes
-
-
-def batch_text(each: Held) -> str:
-    """The batch of a method: "64", or "64, te_nas 32".
-
-    Where all proxies share one, it stands alone.
-    """
-    sizes = each.batches
-    if len(set(sizes.values())) <= 1:
-        return "".join(str(size) for size in set(sizes.values()))
-    usual = each.request.batch_size
-    others = [f"{proxy} {size}" for proxy, size in sizes.items() if size != usual]
-    return ", ".join([str(usual), *others])
-
-
-def _usable(scores: Scores, truth: Accuracies) -> int:
-    values = scores.values
-    finite = np.isfinite(values.to_numpy()).all(axis=1)
-    return int((finite & values.index.isin(truth.values.index)).sum())
-
-
-def correlations(
-    found: Sequence[Held], truth: Accuracies, sizes: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Kendall's tau between every pair of methods, the sizes and the accuracy.
-
-    A pair is compared on the architectures that both have, seed by seed; the mean over the
-    seeds of both.
-
-    Args:
-        found: Methods, all asked for with the same architectures.
-        truth: Accuracies in percent, by architecture id.
-        sizes: Columns `SIZES`, indexed by architecture id.
-
-    Returns:
-        Tau (NaN where there is no pair, or a constant column) and number of architectures:
-        square, rows and columns `accuracy`, then by tau to it, the highest first.
-    """
-    columns: dict[str, pd.DataFrame | pd.Series] = {"accuracy": truth.values.reindex(sizes.index)}
-    columns |= {name: sizes[name].astype(float) for name in SIZES}
-    for each in found:
-        if each.scores is not None and each.name not in columns:
-            columns[each.name] = each.scores.values
-    names = list(columns)
-    tau, count = np.ones((len(names), len(names))), np.zeros((len(names), len(names)), dtype=int)
-    for i, a in enumerate(names):
-        for j, b in enumerate(names[: i + 1]):
-            tau[i, j], count[i, j] = tau[j, i], count[j, i] = _tau(columns[a], columns[b])
-    by_accuracy = np.where(np.isfinite(tau[0]), tau[0], -2)
-    by_accuracy[0] = 2  # the accuracy itself comes first, whatever ties with it
-    order = np.argsort(-by_accuracy, kind="stable")
-    labels = [names[i] for i in order]
-    square = np.ix_(order, order)
-    return (
-        pd.DataFrame(tau[square], index=labels, columns=labels),
-        pd.DataFrame(count[square], index=labels, columns=labels),
-    )
-
-
-def _tau(a: pd.DataFrame | pd.Series, b: pd.DataFrame | pd.Series) -> tuple[float, int]:
-    if isinstance(a, pd.DataFrame) and isinstance(b, pd.DataFrame):
-        seeds = [seed for seed in a.columns if seed in b.columns]
-        pairs = [(a[seed], b[seed]) for seed in seeds]
-    else:
-        lefts = [a[seed] for seed in a.columns] if isinstance(a, pd.DataFrame) else [a]
-        rights = [b[seed] for seed in b.columns] if isinstance(b, pd.DataFrame) else [b]
-        pairs = [(left, right) for left in lefts for right in rights]
-    taus, fewest = [], None
-    for left, right in pairs:
-        x, y = left.to_numpy(dtype=float), right.to_numpy(dtype=float)
-        both = np.isfinite(x) & np.isfinite(y)
-        fewest = min(both.sum(), both.sum() if fewest is None else fewest)
-        taus.append(metrics.kendall_tau(x[both], y[both]) if both.sum() >= FEWEST else np.nan)
-    return (float(np.mean(taus)) if taus else float("nan")), int(fewest or 0)
 
 
 def seconds_on(store: Store, each: Held, archs: Sequence[str]) -> float:

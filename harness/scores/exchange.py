@@ -31,7 +31,7 @@ from benchmarks.errors import InputError
 from benchmarks.types import HasSuiteZeroCodes, SearchSpace
 from harness.evaluation import metrics
 from harness.proxies import PROXIES
-from harness.scores.imported import IMPORTED, imported_key
+from harness.scores.names import IMPORTED, imported_key
 from harness.scores.store import Record, Store, status_of
 
 #: Columns of `ScoreFile.frame`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -10,87 +10,27 @@ import pandas as pd
 
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
-from benchmarks.truth import Accuracies
 from benchmarks.types import HasFeatures
 from harness.evaluation import predict
-from harness.evaluation.aggregates import AGGREGATES, Aggregate, parse_aggregate
-from harness.evaluation.evaluate import SIZES, Scores, evaluate
+from harness.evaluation.ground import SIZES, Scores
 from harness.evaluation.predict import MODELS, Features
 from harness.proxies import PROXIES
-from harness.scores.imported import IMPORTED, imported_key, is_imported
+from harness.scores.names import (
+    IMPORTED,
+    aggregate_of,
+    check_model,
+    columns_of,
+    imported_key,
+    is_imported,
+    label,
+    labels,
+    only_parts,
+    split_part,
+    unknown_part,
+)
 from harness.scores.store import Key, Record, Store
 from harness.scoring.engine import Request
 from harness.scoring.plugins import FIRST_HASH
-
-
-def split_part(name: str) -> tuple[str, str | None]:
-    """Proxy and part that a name means: "vkdnw.entropy" is the part `entropy` of `vkdnw`.
-
-    Imported scores ("nwot@suite_zero") have no parts.
-
-    Raises:
-        InputError: The proxy is unknown.
-
-    >>> split_part("naswot"), split_part("vkdnw.entropy")
-    (('nwot', None), ('vkdnw', 'entropy'))
-    """
-    if is_imported(name):
-        return name, None
-    proxy, _, part = name.partition(".")
-    return PROXIES[proxy].name, part or None
-
-
-def aggregate_of(name: str) -> Aggregate | None:
-    """The aggregate that a name means: a registered one, or one written as a formula.
-
-    Raises:
-        InputError: A formula is malformed, or gives itself a name that is taken.
-
-    >>> aggregate_of("mine=rank(nwot,synflow)").members, aggregate_of("nwot")
-    (('nwot', 'synflow'), None)
-    """
-    if name in AGGREGATES:
-        return AGGREGATES[name]
-    if not set(name) & set("(=)"):
-        return None
-    aggregate = parse_aggregate(name)
-    if aggregate.name in (*AGGREGATES, *MODELS, *PROXIES):
-        raise InputError(f"{name!r}: {aggregate.name!r} is taken; choose another name")
-    return aggregate
-
-
-def columns_of(name: str) -> list[tuple[str, str | None]]:
-    """Proxies and parts whose scores a name rests on, each once.
-
-    Args:
-        name: A proxy, a part as `<proxy>.<part>`, an aggregate or a model; imported scores
-            rest on none.
-
-    Raises:
-        InputError: The name means nothing known.
-
-    >>> columns_of("te_nas")
-    [('te_nas', 'ntk'), ('te_nas', 'linear_regions')]
-    """
-    aggregate = aggregate_of(name)
-    if aggregate is not None:
-        members: Sequence[str] = aggregate.members
-    elif name in MODELS:
-        members = MODELS[name].members
-    elif is_imported(name):
-        return []
-    else:
-        return [split_part(name)]
-    return list(dict.fromkeys(column for member in members for column in columns_of(member)))
-
-
-def proxies_of(names: Iterable[str]) -> list[str]:
-    """Proxies that have to be scored for the named proxies, parts, aggregates and models.
-
-    Raises:
-        InputError: A name means nothing known.
-    """
-    return list(dict.fromkeys(proxy for name in names for proxy, _ in columns_of(name)))
 
 
 def scores_of(
@@ -111,12 +51,44 @@ def scores_of(
     Raises:
         InputError: A proxy has no such part, or only parts; two formulas share a name.
     """
-    reader = _Reader(store, request)
-    labels = _labels(request.proxies if names is None else names)
-    return {label: reader.scores(name) for label, name in labels.items()}
+    reader = Reader(store, request)
+    called = labels(request.proxies if names is None else names)
+    return {each: reader.scores(name) for each, name in called.items()}
 
 
-def check_imported(store: Store, request: Request, names: Iterable[str]) -> None:
+def features_of(store: Store, request: Request, model: str) -> Features:
+    """Features of a model on the request's architectures.
+
+    Raises:
+        InputError: The model is unknown, or its features are not those of the benchmark.
+    """
+    return Reader(store, request).features(model)
+
+
+def rankings_of(
+    store: Store, request: Request, names: Sequence[str]
+) -> tuple[dict[str, Scores], dict[str, Features]]:
+    """What the names mean, as `harness.evaluation.evaluate.evaluate_all` takes it.
+
+    Args:
+        store: Read.
+        request: Says which records count.
+        names: Proxies, parts, aggregates and models.
+
+    Returns:
+        Scores by name, and of the models their features.
+
+    Raises:
+        InputError: A name means nothing, or its scores are not there.
+    """
+    reader = Reader(store, request)
+    models = [name for name in dict.fromkeys(names) if name in MODELS]
+    others = labels(name for name in names if name not in MODELS)
+    scores = {each: reader.scores(name) for each, name in others.items()}
+    return scores, {model: reader.features(model) for model in models}
+
+
+def check_imported(store: Store, request: Request, names: Sequence[str]) -> None:
     """See that the store holds all imported scores among the names.
 
     Raises:
@@ -132,23 +104,13 @@ def check_imported(store: Store, request: Request, names: Iterable[str]) -> None
             )
 
 
-def _labels(names: Iterable[str]) -> dict[str, str]:
-    """Names by what their rows are called, each once."""
-    result: dict[str, str] = {}
-    for name in names:
-        aggregate = aggregate_of(name)
-        label = _label(*split_part(name)) if aggregate is None else aggregate.name
-        if aggregate != aggregate_of(result.setdefault(label, name)):
-            raise InputError(f"{label!r} names two aggregates; give them different names")
-    return result
+class Reader:
+    """Columns of a request; the records of a proxy and seed are read once.
 
-
-def _label(proxy: str, part: str | None) -> str:
-    return proxy if part is None else f"{proxy}.{part}"
-
-
-class _Reader:
-    """Columns of a request; the records of a proxy and seed are read once."""
+    Args:
+        store: Read.
+        request: Says which records count.
+    """
 
     def __init__(self, store: Store, request: Request) -> None:
         self._store = store
@@ -163,12 +125,16 @@ class _Reader:
         return self._records[proxy, seed]
 
     def scores(self, name: str) -> Scores:
-        """Scores of a proxy, part or aggregate."""
+        """Scores of a proxy, part or aggregate.
+
+        Raises:
+            InputError: A proxy has no such part, or only parts.
+        """
         if is_imported(name):
-            return self.imported(name)
+            return self._imported(name)
         aggregate = aggregate_of(name)
         if aggregate is None:
-            return self.column(*split_part(name))
+            return self._column(*split_part(name))
         members = {member: self.scores(member).values for member in aggregate.members}
         archs = pd.Index(self._request.archs)
         values = pd.DataFrame(index=archs, columns=list(self._request.seeds), dtype=float)
@@ -178,7 +144,29 @@ class _Reader:
             values[seed] = np.where(scored, aggregate(columns), np.nan)
         return Scores(values, self.seconds(columns_of(name)))
 
-    def imported(self, name: str) -> Scores:
+    def features(self, model: str) -> Features:
+        """Features of a model.
+
+        Raises:
+            InputError: The model is unknown, its features are not those of the benchmark, or a
+                member has no such part.
+        """
+        chosen = MODELS[model]
+        check_model(model, self._request.benchmark)
+        scores = {each: self.scores(name) for each, name in labels(chosen.members).items()}
+        seconds = self.seconds(columns_of(model))
+        space, archs = BENCHMARKS[self._request.benchmark].space, self._request.archs
+        graph = None
+        if chosen.graf and isinstance(space, HasFeatures):
+            graph = space.graph_features([space.parse(arch) for arch in archs])
+        return predict.features_of(chosen, scores, archs, seconds, graph)
+
+    def seconds(self, columns: Sequence[tuple[str, str | None]]) -> float:
+        """Mean seconds an architecture of the distinct proxies together."""
+        parts = dict(reversed(columns))  # the first of each proxy's
+        return sum(self._column(proxy, part).seconds for proxy, part in parts.items())
+
+    def _imported(self, name: str) -> Scores:
         """Imported scores: one column, since they know nothing of our seeds."""
         request = self._request
         check_imported(self._store, request, [name])
@@ -190,7 +178,7 @@ class _Reader:
         seconds = [records[arch].seconds for arch in request.archs if arch in records]
         return Scores(frame, float(np.mean(seconds)) if seconds else 0.0)
 
-    def column(self, proxy: str, part: str | None) -> Scores:
+    def _column(self, proxy: str, part: str | None) -> Scores:
         """Scores of a proxy or part."""
         columns, seconds = {}, []
         for seed in self._request.seeds:
@@ -203,17 +191,12 @@ class _Reader:
         frame = pd.DataFrame(columns, index=pd.Index(self._request.archs), dtype=float)
         return Scores(frame, float(np.mean(seconds)) if seconds else 0.0)
 
-    def seconds(self, columns: Sequence[tuple[str, str | None]]) -> float:
-        """Mean seconds an architecture of the distinct proxies together."""
-        parts = dict(reversed(columns))  # the first of each proxy's
-        return sum(self.column(proxy, part).seconds for proxy, part in parts.items())
-
 
 def value_of(record: Record | None, part: str | None) -> float:
     """Score of a record, or of a part of it; NaN where there is none."""
     if record is None:
         return np.nan
-    value = record.value if part is None else record.components.get(part)
+    value = record.columns().get(label(record.key.proxy, part))
     return np.nan if value is None else value
 
 
@@ -227,135 +210,9 @@ def check_part(proxy: str, part: str | None, records: Collection[Record]) -> Non
     whole = [record for record in records if record.ok]
     known = sorted({name for record in whole for name in record.components})
     if part is None and any(record.value is None for record in whole):
-        names = ", ".join(f"{proxy}.{name}" for name in known)
-        raise InputError(f"{proxy} has parts and no score of its own; name one: {names}")
+        raise only_parts(proxy, known)
     if part is not None and whole and part not in known:
-        raise InputError(f"{proxy} has no part {part!r}; its parts: {', '.join(known) or 'none'}")
-
-
-def features_of(store: Store, request: Request, model: str) -> Features:
-    """Features of a model on the request's architectures.
-
-    Raises:
-        InputError: The model is unknown, or its features are not those of the benchmark.
-    """
-    chosen = MODELS[model]
-    check_model(model, request.benchmark)
-    scores = scores_of(store, request, chosen.members)
-    seconds = _Reader(store, request).seconds(columns_of(model))
-    space = BENCHMARKS[request.benchmark].space
-    graph = None
-    if chosen.graf and isinstance(space, HasFeatures):
-        graph = space.graph_features([space.parse(arch) for arch in request.archs])
-    return predict.features_of(chosen, scores, request.archs, seconds, graph)
-
-
-def check_names(names: Sequence[str], benchmark: str) -> None:
-    """See, before any work is done, that what the names mean can be evaluated on a benchmark.
-
-    Raises:
-        InputError: A name means nothing known, two aggregates share one, a model's features
-            do not exist on the benchmark, or scikit-learn is missing.
-    """
-    proxies_of(names)
-    _labels(name for name in names if name not in MODELS)
-    for name in names:
-        if name in MODELS:
-            check_model(name, benchmark)
-
-
-def check_model(model: str, benchmark: str) -> None:
-    """See, before any work is done, that a model can be evaluated on a benchmark.
-
-    Raises:
-        InputError: Its features do not exist there, or scikit-learn is missing.
-    """
-    if MODELS[model].graf and not isinstance(BENCHMARKS[benchmark].space, HasFeatures):
-        raise InputError(
-            f"{model} takes GRAF features, which {benchmark} does not have; "
-            f"leave it out on {benchmark}"
-        )
-    predict.load_sklearn()
-
-
-def evaluation_of(
-    store: Store,
-    request: Request,
-    names: Sequence[str],
-    truth: Accuracies,
-    *,
-    ndcg_p: Callable[[int], int],
-    resamples: int = 1000,
-) -> tuple[pd.DataFrame, dict[str, Scores]]:
-    """Evaluate what the names mean against accuracies: one table of all.
-
-    Args:
-        store: Read.
-        request: Says which records count.
-        names: Proxies, parts, aggregates and models.
-        truth: Accuracies in percent, by architecture id.
-        ndcg_p: P of the nDCG for n architectures.
-        resamples: Bootstrap resamples.
-
-    Returns:
-        The rows of `harness.evaluation.evaluate.evaluate`, then those of
-        `harness.evaluation.predict.evaluate_models`;
-        and the scores of all but the models. The column `trained_on` is there with a model.
-
-    Raises:
-        InputError: A name means nothing, or has too few scores.
-    """
-    models = [name for name in dict.fromkeys(names) if name in MODELS]
-    scores = scores_of(store, request, [name for name in names if name not in models])
-    features = {model: features_of(store, request, model) for model in models}
-    sizes = sizes_of(request)
-    tables = []
-    if scores:
-        tables.append(evaluate(scores, truth, sizes, ndcg_p=ndcg_p, resamples=resamples))
-    if features:
-        tables.append(
-            predict.evaluate_models(features, truth, sizes, ndcg_p=ndcg_p, resamples=resamples)
-        )
-    return pd.concat(tables, ignore_index=True), scores
-
-
-def complete(store: Store, request: Request, names: Iterable[str]) -> list[str]:
-    """Those of the named proxies, parts and aggregates that the store holds for the request.
-
-    A part is held where it has a value, even if another part of its proxy failed; a proxy
-    that gives only parts has no score of its own to hold; an aggregate is held with all its
-    members.
-    """
-    found: list[str] = []
-    for name in names:
-        if all(_held(store, request, proxy, part) for proxy, part in columns_of(name)):
-            found += _labels([name])
-    return found
-
-
-def _held(store: Store, request: Request, proxy: str, part: str | None) -> bool:
-    wanted = set(request.archs)
-
-    def enough(archs: Collection[str]) -> bool:
-        # An occasional failure does not make a proxy incomplete; its row counts them.
-        return len(wanted.difference(archs)) <= 0.02 * len(wanted)
-
-    for seed in request.seeds:
-        columns = request.column(PROXIES[proxy], seed)
-        statuses = store.statuses(**columns)
-        ok = [arch for arch, status in statuses.items() if status == "ok"]
-        if part is None:
-            # One record tells whether the proxy has a score of its own; all would be slow.
-            of_one = store.records(**columns, arch=ok[0]) if enough(ok) and ok else ()
-            if not any(record.value is not None for record in of_one):
-                return False
-        elif not enough(statuses):
-            return False
-        else:
-            records = store.records(**columns)
-            if not enough([r.key.arch for r in records if part in r.components]):
-                return False
-    return True
+        raise unknown_part(proxy, part, known)
 
 
 def sizes_of(request: Request) -> pd.DataFrame:
@@ -396,9 +253,9 @@ def export_frame(
     for record in sorted(records, key=lambda r: (r.key.proxy, r.key.arch)):
         row = rows.setdefault((record.key.arch, record.key.seed), {})
         proxy = record.key.proxy
-        if record.value is not None or not record.components:
-            row[proxy] = np.nan if record.value is None else record.value
-        row.update({f"{proxy}_{part}": value for part, value in record.components.items()})
+        for name, value in record.columns().items():
+            column = proxy + name.removeprefix(proxy).replace(".", "_", 1)
+            row[column] = np.nan if value is None else value
         row[f"{proxy}_seconds"] = record.seconds
     frame = pd.DataFrame.from_dict(rows, orient="index")
     proxies = sorted({record.key.proxy for record in records})

@@ -18,7 +18,7 @@ from benchmarks.truth import resolve
 from harness.cli.app import main
 from harness.evaluation import predict
 from harness.proxies import PROXIES
-from harness.scores.frames import proxies_of
+from harness.scores.names import proxies_of
 from harness.scores.store import Record, Store
 from harness.scoring.engine import Request
 from harness.scoring.sampling import sample

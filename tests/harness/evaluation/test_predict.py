@@ -17,7 +17,8 @@ from benchmarks.errors import InputError
 from benchmarks.nasbench201.graf import study_features
 from benchmarks.truth import Accuracies, resolve
 from harness.evaluation import metrics
-from harness.evaluation.evaluate import Ground, Scores, evaluate
+from harness.evaluation.evaluate import evaluate
+from harness.evaluation.ground import Ground, Scores
 from harness.evaluation.predict import (
     MODELS,
     Features,

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.nasbench201.enumeration import official_order
 from harness.proxies import PROXIES
-from harness.scores.coverage import batch_text, held
+from harness.scores.coverage import held
 from harness.scores.store import Record, Store
 from harness.scoring.engine import Request
 
@@ -74,10 +74,10 @@ def test_each_proxy_has_its_own_batch(store: Store) -> None:
     found = held(store, REQUEST, "rank(snip,nwot)")
     assert found is not None
     assert found.batches == {"snip": 32, "nwot": 64}
-    assert batch_text(found) == "64, snip 32"
+    assert found.batch == "64, snip 32"
     alone = held(store, REQUEST, "snip")
     assert alone is not None
-    assert batch_text(alone) == "32"
+    assert alone.batch == "32"
 
 
 def test_an_aggregate_needs_all_its_members(store: Store) -> None:

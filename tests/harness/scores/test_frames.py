@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -13,17 +13,11 @@ from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies
 from harness.evaluation.aggregates import AGGREGATES, Aggregate
-from harness.proxies import PROXIES, register_proxy
-from harness.scores.frames import (
-    check_names,
-    complete,
-    evaluation_of,
-    export_frame,
-    features_of,
-    proxies_of,
-    scores_of,
-    sizes_of,
-)
+from harness.evaluation.judge import evaluate_all
+from harness.proxies import PROXIES, Proxy, register_proxy
+from harness.scores.coverage import complete
+from harness.scores.frames import export_frame, features_of, rankings_of, scores_of, sizes_of
+from harness.scores.names import check_names, check_ranks, proxies_of
 from harness.scores.store import Key, Record, Store
 from harness.scoring.engine import Request
 from tests.harness.networks import ALL_NONE, ALL_SKIP, LARGE, MIXED, SPACE
@@ -245,13 +239,16 @@ def test_one_table_of_proxies_aggregates_and_models(store: Store) -> None:
     accuracies = pd.Series(range(50, 62), index=archs, dtype=float)
     truth = Accuracies(accuracies, "a protocol", "a table", "someone")
     names = ["graf_m", "nwot", "mine=rank(nwot)", "graf_m"]
-    table, scores = evaluation_of(store, request, names, truth, ndcg_p=lambda n: 3, resamples=10)
+    sizes = sizes_of(request)
+    scores, features = rankings_of(store, request, names)
+    table = evaluate_all(scores, features, truth, sizes, ndcg_p=lambda n: 3, resamples=10)
     assert table["proxy"].tolist() == ["nwot", "mine", "graf_m"]
     assert list(scores) == ["nwot", "mine"]
     assert table["kendall_tau"][0] == table["kendall_tau"][1]
     assert table["trained_on"].tolist() == pytest.approx([math.nan, math.nan, 6], nan_ok=True)
     assert table["n"].tolist() == [12, 12, 6]
-    plain, _ = evaluation_of(store, request, ["nwot"], truth, ndcg_p=lambda n: 3, resamples=10)
+    alone, _ = rankings_of(store, request, ["nwot"])
+    plain = evaluate_all(alone, {}, truth, sizes, ndcg_p=lambda n: 3, resamples=10)
     assert [*plain.columns, "trained_on"] == list(table.columns)
 
 
@@ -379,3 +376,35 @@ def test_nothing_to_export(store: Store) -> None:
 def test_keys_are_those_of_the_engine() -> None:
     # The other tests write keys by hand; they must be the ones that a request asks for.
     assert request_for("nwot").key(A, PROXIES["nwot"], 0) == key(A)
+
+
+# ------------------------------------------------------------------ names
+
+
+@pytest.fixture
+def stating_proxy(own_proxies: None) -> None:
+    """`halves`, which says that it has two parts and no score."""
+
+    @dataclass(frozen=True)
+    class Stating(Proxy):
+        parts: tuple[str, ...] | None = ("left", "right")
+        has_score: bool = False
+
+    plain = PROXIES["nwot"]
+    given = {field.name: getattr(plain, field.name) for field in fields(Proxy)}
+    given |= {"name": "halves", "parts": ("left", "right"), "has_score": False}
+    PROXIES.add("halves", Stating(**given))
+
+
+@pytest.mark.parametrize("name", ["halves.lefft", "rank(halves.lefft,nwot)"])
+def test_a_misspelt_part_is_refused_before_scoring(stating_proxy: None, name: str) -> None:
+    check_names(["halves.left"], "nasbench201")
+    with pytest.raises(InputError, match=r"no part 'lefft'; did you mean 'halves\.left'\? Its"):
+        check_names([name], "nasbench201")
+
+
+def test_what_gives_only_parts_does_not_rank(stating_proxy: None) -> None:
+    check_names(["halves"], "nasbench201")  # it can be scored
+    with pytest.raises(InputError, match=r"name one: halves\.left, halves\.right"):
+        check_ranks(["nwot", "halves"])
+    check_ranks(["halves.left", "az_nas", "graf_m", "nwot@them", "rank(halves.left,nwot)"])
