@@ -1,8 +1,187 @@
-"""Results of the public functions: data of the stages, with their figures and folders."""
+"""What the public functions return: data of the stages, with its figures and its folder."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from benchmarks.errors import InputError
+from harness.evaluation import result as evaluated
+from harness.evaluation import tabled
+from harness.inspect import built
+from harness.report import drawings, folders, published_folder, style, tables
+from harness.report import published as published_report
+from harness.report import search as search_report
+from harness.report import write as evaluation_report
+from harness.scores.names import labels
+from harness.search import result as searched
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.figure import Figure
+
+
+class _Shown:
+    """A result that can be written; it is the stage's own, with what only the report knows."""
+
+    @classmethod
+    def of(cls, plain: Any) -> Self:
+        """The same data with figures and folder."""
+        return cls(**{field.name: getattr(plain, field.name) for field in fields(plain)})
+
+
+@dataclass(frozen=True)
+class Evaluation(_Shown, evaluated.Evaluation):
+    """How well proxies rank; see `harness.evaluation.result.Evaluation` for its data."""
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures that there is the data for."""
+        return evaluation_report.available(self)
+
+    def figure(self, name: str = "tau") -> Figure:
+        """A figure: "tau", "ranking" (predicted rank against accuracy), "differences".
+
+        Raises:
+            InputError: There is no such figure, or not the data for it.
+        """
+        return evaluation_report.figure(self, name)
+
+    def write(
+        self, folder: str | Path, *, against: str | None = None, force: bool = False
+    ) -> list[Path]:
+        """Write data, tables and figures.
+
+        Args:
+            folder: Made where it is not there.
+            against: Show on the page how all proxies compare with this one.
+            force: Overwrite results of another protocol.
+
+        Returns:
+            The files.
+
+        Raises:
+            InputError: The folder holds results of another protocol, or cannot be written.
+        """
+        target = Path(folder)
+        folders.claim(target, "evaluation", self.facts.get("identity", {}), force=force)
+        written = evaluation_report.save(self, target)
+        return written + evaluation_report.write_evaluation(self, target, against=against)
+
+    def cells(self, *, narrow: bool = False) -> list[list[str]]:
+        """Heading and rows of the table as text; a narrow one fits a terminal."""
+        return tables.cells(self.table, narrow=narrow)
+
+    def comparison_cells(self, against: str) -> list[list[str]]:
+        """Heading and rows of the paired differences to one proxy, as text."""
+        return tables.comparison_cells(self.comparisons(self.labels([against])[0]), against)
+
+    @staticmethod
+    def labels(names: Sequence[str]) -> list[str]:
+        """What the rows of names are called: of an alias the proxy, of a formula its name."""
+        return list(labels(names))
+
+
+@dataclass(frozen=True)
+class SearchResult(_Shown, searched.SearchResult):
+    """What searches found; see `harness.search.result.SearchResult` for its data."""
+
+    def figure(self) -> Figure:
+        """Accuracy and regret, or rank and FLOPs, against evaluations."""
+        with style.house_style():
+            return search_report.figure(self)
+
+    def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
+        """Write data, tables, figure and winners.
+
+        Returns:
+            The files.
+
+        Raises:
+            InputError: The folder holds results of another protocol, or cannot be written.
+        """
+        folders.claim(Path(folder), "search", self.facts.get("identity", {}), force=force)
+        return search_report.write(self, Path(folder))
+
+    def cells(self, *, narrow: bool = False) -> list[list[str]]:
+        """Heading and rows of the table as text; a narrow one fits a terminal."""
+        return search_report.cells(self.table, search_report.NARROW if narrow else None)
+
+
+@dataclass(frozen=True)
+class TableResult(_Shown, tabled.TableResult):
+    """A paper's table; see `harness.evaluation.tabled.TableResult` for its data."""
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures."""
+        return published_folder.figures(self)
+
+    def figure(self, name: str = "published") -> Figure:
+        """A figure: "published", "size", "correlation_<dataset>".
+
+        Raises:
+            InputError: There is no such figure.
+        """
+        return published_folder.figure(self, name)
+
+    def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
+        """Write data, tables and figures.
+
+        Returns:
+            The files.
+
+        Raises:
+            InputError: The folder holds results of another protocol, or cannot be written.
+        """
+        folders.claim(Path(folder), "table", self.facts.get("identity", {}), force=force)
+        return published_folder.write(self, Path(folder))
+
+    def cells(self, dataset: str) -> list[list[str]]:
+        """Heading and rows of the paper's methods on a dataset, tau alone, as text."""
+        rows = self.table[(self.table["dataset"] == dataset) & self.table["in_paper"]]
+        return published_report.cells(rows, ["kendall_tau"])
+
+    def further_cells(self, dataset: str) -> list[list[str]]:
+        """Heading and rows of methods that the paper does not report, as text."""
+        rows = self.table[(self.table["dataset"] == dataset) & ~self.table["in_paper"]]
+        return published_report.further_cells(rows)
+
+    @property
+    def verdict(self) -> str:
+        """How many published values there are, and how many lie outside our intervals."""
+        return published_report.verdict(self.table)
+
+
+@dataclass(frozen=True)
+class Built(_Shown, built.Built):
+    """An architecture and its network; see `harness.inspect.built.Built`."""
+
+    def draw(self, path: str | Path) -> list[Path]:
+        """Draw the architecture: a .png, .svg and .pdf of this name.
+
+        Returns:
+            The files.
+
+        Raises:
+            InputError: There is no drawing of its space, or it cannot be written.
+        """
+        with style.house_style():
+            return style.save(drawings.figure(self.drawing), Path(path))
+
+
+_KINDS = {
+    "evaluation": (Evaluation, evaluation_report.load),
+    "search": (SearchResult, search_report.load),
+    "table": (TableResult, published_folder.load),
+}
+
+
+def load(folder: Path) -> Evaluation | SearchResult | TableResult:
+    """A result that was written into a folder; see `harness.api.load`."""
+    kind = folders.read(folder)["kind"]
+    if kind not in _KINDS:
+        raise InputError(f"{folder / folders.FILE} is of the unknown kind {kind!r}")
+    shown, read = _KINDS[kind]
+    return shown.of(read(folder))

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from torch import Tensor, nn
 
-    from harness.evaluation.result import Evaluation
-    from harness.inspect.built import Built
-    from harness.results import SearchResult, TableResult
+    from harness.results import Built, Evaluation, SearchResult, TableResult
 
 #: A proxy by name, part ("vkdnw.entropy"), aggregate or formula; or a function that is one.
 ProxyLike = str | Callable[..., Any]
@@ -43,6 +41,7 @@ def evaluate(
     ndcg_p: int | None = None,
     resamples: int = 1000,
     held: bool = False,
+    against: str | None = None,
     out: str | Path | None = None,
     force: bool = False,
     progress: bool | Console = True,
@@ -74,6 +73,7 @@ def evaluate(
         ndcg_p: P of the nDCG; default: the published share of the set.
         resamples: Bootstrap resamples for the 95 % intervals.
         held: Also evaluate what else the store holds of the same request.
+        against: A proxy that all others are compared with, on the page too.
         out: Folder that the result is written into; that it can be is seen before any work.
         force: Overwrite results of another protocol there.
         progress: True: shown on standard error; False: not; or a Rich console.
@@ -86,13 +86,15 @@ def evaluate(
         InputError: Something is unknown, not there, or impossible; the message says what to do.
     """
     from harness.pipelines import evaluating
+    from harness.results import Evaluation
 
     choice = _choice(
         benchmark=benchmark, dataset=dataset, set=set, sample=sample, sample_seed=sample_seed,
         archs=archs, seed=seed, seeds=seeds, input=input, batch_size=batch_size, workers=workers,
         device=device, retry_failed=retry_failed, drop_diverged=drop_diverged,
     )  # fmt: skip
-    return evaluating.evaluate(
+    target = None if out is None else Path(out)
+    found = evaluating.evaluate(
         choice,
         names_of(proxies),
         truth=truth,
@@ -102,10 +104,14 @@ def evaluate(
         resamples=resamples,
         held=held,
         store=store_of(store),
-        out=None if out is None else Path(out),
+        out=target,
         force=force,
         console=console_of(progress),
     )
+    result = Evaluation.of(found)
+    if target is not None:
+        result.write(target, against=against, force=True)
+    return result
 
 
 def score(
@@ -230,13 +236,15 @@ def tables(
         InputError: There is no such paper or dataset; and as for `evaluate`.
     """
     from harness.pipelines import tabulating
+    from harness.results import TableResult
 
     choice = _choice(
         benchmark=benchmark, set=set, sample=sample, sample_seed=sample_seed, seed=seed,
         seeds=seeds, batch_size=batch_size, workers=workers, device=device,
         drop_diverged=drop_diverged,
     )  # fmt: skip
-    return tabulating.tables(
+    target = None if out is None else Path(out)
+    found = tabulating.tables(
         choice,
         paper=paper,
         datasets=datasets,
@@ -244,10 +252,14 @@ def tables(
         score=score,
         resamples=resamples,
         store=store_of(store),
-        out=None if out is None else Path(out),
+        out=target,
         force=force,
         console=console_of(progress),
     )
+    result = TableResult.of(found)
+    if target is not None:
+        result.write(target, force=True)
+    return result
 
 
 def search(
@@ -303,6 +315,7 @@ def search(
         InputError: No architecture keeps the limits; and as for `evaluate`.
     """
     from harness.pipelines import searches
+    from harness.results import SearchResult
 
     given = {"flops": max_flops, "params": max_params, "layers": max_layers}
     wanted = searches.SearchChoice(
@@ -319,14 +332,19 @@ def search(
         benchmark=space, dataset=dataset, seed=score_seed, input=input, batch_size=batch_size,
         workers=workers, device=device,
     )  # fmt: skip
-    return searches.search(
+    target = None if out is None else Path(out)
+    found = searches.search(
         wanted,
         choice,
         store=store_of(store),
-        out=None if out is None else Path(out),
+        out=target,
         force=force,
         console=console_of(progress),
     )
+    result = SearchResult.of(found)
+    if target is not None:
+        result.write(target, force=True)
+    return result
 
 
 def build(
@@ -353,8 +371,9 @@ def build(
         InputError: It names no architecture, or one of several spaces.
     """
     from harness.inspect.built import build as make
+    from harness.results import Built
 
-    return make(architecture, space, dataset, seed)
+    return Built.of(make(architecture, space, dataset, seed))
 
 
 def load(folder: str | Path) -> Evaluation | SearchResult | TableResult:

@@ -54,7 +54,8 @@ def tables(
         show_lines(protocol)
     console.print(result.verdict, markup=False, highlight=False)
     console.print(
-        f"Scores: {paths.store_file(store)}\nWritten to {folder}: "
-        f"{', '.join(sorted({path.name for path in result.written}))}",
+        f"Scores: {paths.store_file(store)}\nWritten to {folder}: {result.published.key} (.md, "
+        f".csv, .tex), correlation, cost (.md, .csv), {', '.join(result.figures)} (.png, .svg, "
+        ".pdf)",
         soft_wrap=True, highlight=False,
     )  # fmt: skip

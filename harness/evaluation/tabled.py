@@ -10,6 +10,9 @@ import pandas as pd
 
 from benchmarks.published import Published
 
+#: Architectures on which forward passes are timed.
+TIMED = 8
+
 
 @dataclass(frozen=True)
 class TableResult:

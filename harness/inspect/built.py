@@ -10,6 +10,9 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
+from benchmarks.drawing import Drawing
+from benchmarks.errors import InputError
+from benchmarks.types import HasDrawing
 from harness.inspect import describe, network
 from harness.inspect.describe import Description
 
@@ -33,6 +36,18 @@ class Built:
         if self.described.se:
             plain = network.network_of(replace(self.described, se=False))
         return network.figures(self.described, plain)
+
+    @property
+    def drawing(self) -> Drawing:
+        """What there is to see of the architecture.
+
+        Raises:
+            InputError: Its space has no drawing.
+        """
+        benchmark = self.described.benchmark
+        if not isinstance(benchmark.space, HasDrawing):
+            raise InputError(f"there is no drawing of {benchmark.name} architectures")
+        return benchmark.space.drawing(self.described.architecture)
 
     def summary(self) -> pd.DataFrame:
         """One row a block: `block`, `type`, `output`, `params`, `macs`."""

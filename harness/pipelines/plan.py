@@ -13,7 +13,7 @@ from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies
 from benchmarks.types import Benchmark, ids_of
 from harness.proxies import PROXIES
-from harness.scores.frames import check_names, proxies_of
+from harness.scores.names import check_names, proxies_of
 from harness.scoring.engine import Request, resolve_device
 from harness.scoring.sampling import read_list, sample_ids
 
@@ -107,9 +107,9 @@ class Plan:
 
     @property
     def facts(self) -> dict[str, object]:
-        """What identifies the protocol of a result, as plain data.
+        """What identifies the protocol of its scores, as plain data.
 
-        Two results with the same facts may stand in one place; see `harness.report.write.claim`.
+        Two results of one protocol may stand in one place; see `harness.report.folders.claim`.
         """
         choice, request = self.choice, self.request
         return {

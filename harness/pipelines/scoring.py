@@ -2,12 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
 from rich.console import Console
 
-from harness.pipelines.plan import Plan
+from benchmarks.errors import InputError
+from harness.pipelines.plan import Choice, Plan, make_plan
 from harness.pipelines.progress import Meter
+from harness.proxies import PROXIES
+from harness.scores.names import is_imported
 from harness.scores.store import Store
 from harness.scoring.engine import Tally, run
+
+
+def open_store(path: Path, console: Console) -> Store:
+    """Open the score store, or make it, and say where it is."""
+    store = Store(path)
+    console.print(f"Score store: {path}", soft_wrap=True, highlight=False)
+    return store
+
+
+def score(choice: Choice, proxies: Sequence[str], store: Path, console: Console) -> pd.DataFrame:
+    """Score what is missing, and give all that was asked for; see `harness.api.score`."""
+    imported = list(filter(is_imported, proxies))
+    if imported:
+        raise InputError(f"{imported[0]!r} is imported and cannot be scored; harness eval takes it")
+    plan = make_plan(choice, proxies, console=console)
+    with open_store(store, console) as opened:
+        score_missing(plan, opened, console)
+        return _frame(plan, opened)
+
+
+def _frame(plan: Plan, store: Store) -> pd.DataFrame:
+    """One row an architecture and seed, one column a proxy or part."""
+    request = plan.request
+    rows = {
+        (arch, seed): {"arch": arch, "seed": seed}
+        for seed in request.seeds
+        for arch in request.archs
+    }
+    names: dict[str, None] = {}
+    for proxy in request.proxies:
+        for seed in request.seeds:
+            for record in store.records(**request.column(PROXIES[proxy], seed)):
+                row = rows.get((record.key.arch, seed))
+                if row is not None:
+                    columns = record.columns()
+                    row |= columns
+                    names |= dict.fromkeys(columns or [proxy])
+    ordered = sorted(names, key=lambda name: request.proxies.index(name.partition(".")[0]))
+    return pd.DataFrame(rows.values()).reindex(columns=["arch", "seed", *ordered])
 
 
 def score_missing(plan: Plan, store: Store, console: Console) -> Tally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,7 +19,9 @@ from harness.pipelines import searching
 from harness.pipelines.plan import Choice
 from harness.pipelines.progress import Meter
 from harness.pipelines.protocol import batch_line, inputs_line
+from harness.pipelines.scoring import open_store
 from harness.pipelines.searching import RANDOM, Plan
+from harness.report import folders
 from harness.scores.store import Store
 from harness.scoring.engine import Request, resolve_device
 from harness.search import ALGORITHMS, Evaluation, trajectories
@@ -71,7 +75,7 @@ class Planned:
     workers: int | None
 
     @property
-    def facts(self) -> dict[str, object]:
+    def identity(self) -> dict[str, object]:
         """What identifies the protocol, as plain data; more iterations go on with a search."""
         choice, request = self.choice, self.request
         return {
@@ -154,7 +158,36 @@ def run_searches(planned: Planned, store: Store, states: Path, console: Console)
     first = plans[0]
     title = f"{first.space} {first.dataset}, {frame['seed'].nunique()} seed(s)"
     labels = [plan.label for plan in plans]
-    return SearchResult(frame, protocol, planned.facts, labels, optimum, title)
+    facts = {
+        "identity": planned.identity,
+        "space": first.space,
+        "dataset": first.dataset,
+        "limits": dict(first.limits),
+        "iterations": planned.choice.iterations,
+    }
+    return SearchResult(frame, protocol, facts, labels, optimum, title)
+
+
+def search(
+    choice: SearchChoice,
+    scoring: Choice,
+    *,
+    store: Path,
+    out: Path | None,
+    force: bool,
+    console: Console,
+) -> SearchResult:
+    """See `harness.api.search`; the caller writes the result into `out`, which is claimed."""
+    planned = plan_searches(choice, scoring)
+    if out is not None:
+        folders.claim(out, "search", planned.identity, force=force)
+    with contextlib.ExitStack() as stack:
+        if out is None:
+            states = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        else:
+            states = out / "state"
+        opened = stack.enter_context(open_store(store, console))
+        return run_searches(planned, opened, states, console)
 
 
 def _frames(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
@@ -15,20 +16,19 @@ from benchmarks.truth import Accuracies, resolve
 from benchmarks.types import Benchmark
 from harness.evaluation.aggregates import AGGREGATES
 from harness.evaluation.correlations import correlations
+from harness.evaluation.judge import evaluate_held
 from harness.evaluation.predict import MODELS, model_line
-from harness.evaluation.published import compare
-from harness.evaluation.tabled import TableResult, correlation_long
+from harness.evaluation.tabled import TIMED, TableResult, correlation_long
 from harness.pipelines.plan import Choice, Plan, make_plan
-from harness.pipelines.protocol import ceiling_line, ceiling_of
-from harness.pipelines.scoring import score_missing
+from harness.pipelines.protocol import ceiling_line, ceiling_of, ndcg_line
+from harness.pipelines.scoring import open_store, score_missing
 from harness.proxies import PROXIES
-from harness.scores.coverage import held
+from harness.report import folders
+from harness.report.published import compare, inputs_line
+from harness.scores.coverage import Held, held, seconds_on
 from harness.scores.frames import sizes_of
 from harness.scores.names import check_names, proxies_of
 from harness.scores.store import Store
-
-#: Architectures on which forward passes are timed.
-TIMED = 8
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Planned:
     plans: Mapping[str, Plan]
 
     @property
-    def facts(self) -> dict[str, object]:
+    def identity(self) -> dict[str, object]:
         """What identifies the protocol, as plain data."""
         first = next(iter(self.plans.values())).facts
         truths = {dataset: truth.protocol for dataset, truth in self.accuracies.items()}
@@ -149,6 +149,29 @@ def _known(published: Published, chosen: Benchmark, console: Console) -> list[st
     return methods
 
 
+def tables(
+    choice: Choice,
+    *,
+    paper: str | None,
+    datasets: Sequence[str],
+    truth: str,
+    score: bool,
+    resamples: int,
+    store: Path,
+    out: Path | None,
+    force: bool,
+    console: Console,
+) -> TableResult:
+    """See `harness.api.tables`; the caller writes the result into `out`, which is claimed."""
+    if not score and not store.is_file():
+        raise InputError(f"there is no score store {store}; leave --no-score out to make it")
+    planned = plan_table(choice, paper, datasets, truth, score=score, console=console)
+    if out is not None:
+        folders.claim(out, "table", planned.identity, force=force)
+    with open_store(store, console) as opened:
+        return make_table(planned, opened, score=score, resamples=resamples, console=console)
+
+
 def make_table(
     planned: Planned, store: Store, *, score: bool, resamples: int, console: Console
 ) -> TableResult:
@@ -174,7 +197,11 @@ def make_table(
         cost=pd.concat([part.cost for part in parts.values()], ignore_index=True),
         protocol={dataset: part.protocol for dataset, part in parts.items()},
         forward={dataset: part.forward for dataset, part in parts.items()},
-        facts=planned.facts,
+        facts={
+            "identity": planned.identity,
+            "benchmark": next(iter(planned.plans.values())).benchmark.name,
+            "batch_size": next(iter(planned.plans.values())).request.batch_size,
+        },
         published=planned.published,
     )
 
@@ -195,19 +222,19 @@ def _part(planned: Planned, plan: Plan, store: Store, resamples: int, console: C
     request, published = plan.request, planned.published
     truth = planned.accuracies[request.dataset]
     further = [name for name in PROXIES if name not in published.methods]
-    sizes = sizes_of(request)
+    sizes, top = sizes_of(request), plan.benchmark.ndcg_p
     with console.status(f"{request.dataset}: evaluating, {resamples} bootstrap resamples"):
         names = (*planned.methods, *further)
         found = [h for name in names if (h := held(store, request, name))]
         # What rests on no score costs nothing: it is shown under the paper's own protocol.
         free = [each for each in found if not each.request.proxies]
         found = [each for each in found if each.request.proxies]
-        evaluation, notes = evaluate_held(store, found, truth, sizes, resamples=resamples)
+        evaluation, notes = evaluate_held(found, truth, sizes, ndcg_p=top, resamples=resamples)
         if free:
             everything = replace(request, archs=list(plan.members))
             unscored = [h for each in free if (h := held(store, everything, each.name))]
             more, why = evaluate_held(
-                store, unscored, truth, sizes_of(everything), resamples=resamples
+                unscored, truth, sizes_of(everything), ndcg_p=top, resamples=resamples
             )
             evaluation, notes = pd.concat([evaluation, more], ignore_index=True), notes + why
         rows = compare(evaluation, published, request.dataset, request.batch_size)
@@ -216,8 +243,8 @@ def _part(planned: Planned, plan: Plan, store: Store, resamples: int, console: C
         ceiling = ceiling_of(plan.benchmark, request.dataset, truth, request.archs)
     protocol = [f"accuracies: {truth.protocol}", *_lines(plan, rows, evaluation)]
     if free:
-        unscored_names = ", ".join(each.name for each in free)
-        protocol.append(f"{unscored_names}: no score needed, so on all {len(plan.members):,}")
+        listed = ", ".join(each.name for each in free)
+        protocol.append(f"{listed}: no score needed, so on all {len(plan.members):,}")
     protocol.append(f"{resamples:,} bootstrap resamples over architectures")
     if evaluation.get("trained_on", pd.Series()).notna().any():
         protocol.append(model_line(evaluation))
@@ -225,3 +252,70 @@ def _part(planned: Planned, plan: Plan, store: Store, resamples: int, console: C
         protocol.append(ceiling_line(ceiling))
     protocol += [f"no row: {note}" for note in notes]
     return _Part(rows, protocol, matrices, cost, forward)
+
+
+def _lines(plan: Plan, rows: pd.DataFrame, evaluation: pd.DataFrame) -> list[str]:
+    """Lines of the protocol on architectures, seeds, scores and the nDCG."""
+    first, last = plan.request.seeds[0], plan.request.seeds[-1]
+    lines = [
+        f"architectures: those scored of {plan.sampled} of the {plan.set_size:,} of "
+        f"{plan.set_name}; a row's n says how many",
+        *plan.diverged,
+        _seeds_line(rows, f"{first}" if first == last else f"{first} to {last}"),
+        f"scores: {inputs_line(rows)}",
+    ]
+    if len(evaluation):
+        top, of = plan.benchmark.ndcg_top
+        lines.append(f"{ndcg_line(evaluation)}: P is {top:,} n / {of:,}, rounded")
+    return lines
+
+
+def _seeds_line(rows: pd.DataFrame, asked: str) -> str:
+    """How many seeds the rows rest on; of models, `seeds` counts splits."""
+    proxies = rows[(rows["n"] > 0) & (rows["type"] != "model")]
+    counts = sorted({int(count) for count in proxies["seeds"]})
+    if len(counts) <= 1:
+        return f"seeds: {asked}"
+    each = (
+        f"{count}: {', '.join(proxies.loc[proxies['seeds'] == count, 'method'])}"
+        for count in counts
+    )
+    return f"seeds: {asked} asked for; there are " + "; ".join(each)
+
+
+def _cost(
+    plan: Plan, store: Store, found: Sequence[Held], rows: pd.DataFrame
+) -> tuple[float, pd.DataFrame]:
+    """Milliseconds of a forward pass here, and what every method costs in such passes.
+
+    Scores from another device than this run's get no equivalent: the times do not compare.
+    """
+    request = plan.request
+    watch = Stopwatch(request, plan.device)
+    shown = rows.set_index("method")
+    lines = []
+    for each in found:
+        if each.scores is None or each.name not in shown.index or not shown.at[each.name, "n"]:
+            continue
+        archs = each.request.archs[:TIMED]
+        passes = float("nan")
+        if each.devices == (watch.device_name,):
+            largest = max(each.batches.values(), default=request.batch_size)
+            forward = watch.forward_seconds(archs, largest)
+            passes = seconds_on(store, each, archs) / forward
+        row = shown.loc[each.name]
+        lines.append(
+            {
+                "dataset": request.dataset,
+                "method": row["label"],
+                "n": int(row["n"]),
+                "milliseconds": 1000 * float(row["seconds"]),
+                "forward_passes": passes,
+                "batch": each.batch,
+                "device": ", ".join(each.devices),
+            }
+        )
+    columns = ["dataset", "method", "n", "milliseconds", "forward_passes", "batch", "device"]
+    cost = pd.DataFrame(lines, columns=columns)
+    forward = 1000 * watch.forward_seconds(request.archs[:TIMED], request.batch_size)
+    return forward, cost.sort_values("milliseconds", kind="stable")

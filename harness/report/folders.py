@@ -1,17 +1,20 @@
 """Folders of results: `result.json` says what a folder holds, and under which protocol.
 
-It has the format's number, the kind ("evaluation", "search", "table"), the `facts` that identify
-the protocol, the lines of the protocol as they stand under the tables, and what else its kind
-needs to be shown again.
+It has the format's number, the kind ("evaluation", "search", "table"), `facts` as plain data, of
+which `identity` are those that identify the protocol, the lines of the protocol as they stand under
+the tables, and what else its kind needs to be shown again.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
@@ -21,15 +24,15 @@ FILE = "result.json"
 _FORMAT = 1
 
 
-def claim(folder: Path, kind: str, facts: Mapping[str, Any], *, force: bool = False) -> None:
+def claim(folder: Path, kind: str, identity: Mapping[str, Any], *, force: bool = False) -> None:
     """See that a result may be written into a folder, before work is done in vain.
 
-    A folder that holds results of the same facts, or none, may be written; nothing is made yet.
+    A folder that holds results of the same protocol, or none, may be written; nothing is made yet.
 
     Args:
         folder: Need not be there.
         kind: Of result.
-        facts: What identifies its protocol.
+        identity: What identifies its protocol, plain data.
         force: Overwrite results of another protocol.
 
     Raises:
@@ -46,8 +49,8 @@ def claim(folder: Path, kind: str, facts: Mapping[str, Any], *, force: bool = Fa
             )
         return
     held = read(folder)
-    ours = json.loads(json.dumps(dict(facts)))
-    theirs = held["facts"]
+    ours = json.loads(json.dumps(dict(identity)))
+    theirs = held["facts"].get("identity", {})
     differing = [n for n in {**ours, **theirs} if ours.get(n) != theirs.get(n)]
     if held["kind"] != kind or differing:
         said = "; ".join(
@@ -83,7 +86,7 @@ def write(
     Args:
         folder: Made where it is not there.
         kind: "evaluation", "search", "table".
-        facts: What identifies the protocol, plain data.
+        facts: Plain data, `identity` among them.
         protocol: Lines that say what the figures rest on, or several such by name.
         more: Whatever else the kind needs, plain data.
 
@@ -127,3 +130,10 @@ def text(path: Path, content: str) -> Path:
     with replacing(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
     return path
+
+
+def csv(content: str) -> pd.DataFrame:
+    """The frame that a CSV text holds; numbers to the last digit, "nan" is a name like others."""
+    return pd.read_csv(
+        io.StringIO(content), float_precision="round_trip", keep_default_na=False, na_values=[""]
+    )

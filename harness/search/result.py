@@ -21,7 +21,8 @@ class SearchResult:
             `accuracy` and `incumbent_accuracy` where accuracies are known, else
             `incumbent_rank`.
         protocol: Lines that say what was searched, and how.
-        facts: Plain data: space, dataset, limits, iterations, seeds, scores' batch ...
+        facts: Plain data: `space`, `dataset`, `limits`, `iterations`, and `identity`: what
+            identifies the protocol.
         labels: What the searches are called, in the order of the trajectory.
         optimum: The best accuracy that could have been found, percent; None: not known.
         title: For figure and table.
