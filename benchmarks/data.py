@@ -1,4 +1,4 @@
-"""Where data files lie and how they are fetched; readers of files that several spaces share.
+"""Where data files lie and how they are fetched.
 
 Files are looked for in the folder that the environment variable HARNESS_DATA names, then in
 the user's cache, where `fetch` puts what `sources.toml` pins by url and hash.
@@ -9,23 +9,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.resources
-import io
 import json
 import os
-import tarfile
 import tempfile
 import tomllib
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pooch
-from numpy.typing import NDArray
 
-from benchmarks import unpickle
 from benchmarks.errors import InputError
 
 
@@ -168,46 +162,3 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def read_cifar(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Training images of the official CIFAR-10 or CIFAR-100 archive for Python.
-
-    Returns:
-        Images (50000, 32, 32, 3) uint8 and labels (50000,).
-
-    Raises:
-        InputError: The archive is damaged or of another kind.
-    """
-    images, labels = [], []
-    try:
-        with tarfile.open(path) as archive:
-            for member in sorted(archive.getmembers(), key=lambda m: m.name):
-                stem = member.name.rpartition("/")[2]
-                if stem != "train" and not stem.startswith("data_batch_"):
-                    continue
-                stream = archive.extractfile(member)
-                if stream is None:
-                    continue
-                content = unpickle.load(
-                    io.BytesIO(stream.read()), f"{path}:{member.name}", encoding="bytes"
-                )
-                images.append(unpickle.as_array(content[b"data"]))
-                labels.append(np.asarray(content.get(b"labels", content.get(b"fine_labels"))))
-        pixels = np.concatenate(images).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        targets = np.concatenate(labels).astype(np.int64)
-        if len(targets) != len(pixels):
-            raise ValueError("as many labels as images expected")
-        return pixels.astype(np.uint8), targets
-    except (
-        OSError,
-        EOFError,
-        tarfile.TarError,
-        zlib.error,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is no readable CIFAR archive: {error}; fetch it again") from error

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks import data
 from benchmarks.errors import InputError
+from benchmarks.readers import archives
 from benchmarks.types import Batch, Dataset
 
 GAUSSIAN = "gaussian"
@@ -154,7 +155,7 @@ def _read_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def _read_images(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if path.suffix == ".npz":
         return _read_npz(path)
-    return data.read_cifar(path)
+    return archives.read_cifar(path)
 
 
 IMAGE_SETS: dict[str, ImageSet] = {

@@ -202,7 +202,7 @@ class WideTable(TruthTable):
     @property
     def accuracy_columns(self) -> list[str]:
         """Those columns that hold accuracies."""
-        return [name for name in self.columns if _WIDE.fullmatch(name)]
+        return [name for name in self.columns if is_accuracy(name)]
 
     def kinds(self) -> pd.DataFrame:
         """What there is: columns `dataset`, `epochs`, `split`, `seed`, each combination once."""
@@ -232,6 +232,11 @@ def wide_column(dataset: str, epochs: int, split: str, seed: str) -> str:
     'cifar10/108/test/0'
     """
     return f"{dataset}/{epochs}/{split}/{seed}"
+
+
+def is_accuracy(column: str) -> bool:
+    """Whether a column is one that `wide_column` names."""
+    return _WIDE.fullmatch(column) is not None
 
 
 def _under(kinds: pd.DataFrame, dataset: str, split: str, epochs: int) -> pd.Series[bool]:

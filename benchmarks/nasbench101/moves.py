@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterator, Sequence
 
 from benchmarks.errors import InputError
+from benchmarks.nasbench101 import enumeration
 from benchmarks.nasbench101.architecture import MAX_VERTICES, OPS, Cell
-from benchmarks.nasbench101.enumeration import enumeration
 
 
 def sample(rng: random.Random) -> Cell:
     """A uniformly random cell."""
-    cells = enumeration()
+    cells = enumeration.enumeration()
     return cells[rng.randrange(len(cells))]
 
 
@@ -37,7 +37,7 @@ def neighbours(cell: Cell) -> Iterator[Cell]:
             continue
         if made.id not in seen:
             seen.add(made.id)
-            yield enumeration().representative(made)
+            yield enumeration.enumeration().representative(made)
 
 
 def _edits(cell: Cell) -> Iterator[tuple[Sequence[Sequence[int]], Sequence[str]]]:

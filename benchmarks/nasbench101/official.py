@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import protobuf, tfrecord
 from benchmarks.errors import InputError
 from benchmarks.nasbench101.architecture import MAX_VERTICES, Cell
 from benchmarks.nasbench101.enumeration import SIZE
+from benchmarks.readers import protobuf, tfrecord
 from benchmarks.tables import WideTable, wide_column
 
 NAME = "nasbench101"

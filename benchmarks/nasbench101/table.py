@@ -12,28 +12,23 @@ JSON files, known by their content; accuracies of the first two are fractions:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks import data
 from benchmarks.errors import InputError
-from benchmarks.nasbench101.enumeration import SIZE, enumeration
-from benchmarks.nasbench101.official import DATASET, EPOCHS, NAME, TRAININGS, import_official
+from benchmarks.imported import ImportedWideTable
+from benchmarks.nasbench101 import enumeration
+from benchmarks.nasbench101.official import DATASET, EPOCHS, NAME, TRAININGS
 from benchmarks.nasbench101.space import NASBench101Space
 from benchmarks.tables import COLUMNS, Table, WideTable, wide_column
 from benchmarks.types import TruthSource
 
-__all__ = ["FETCHES", "NAME", "TRUTHS", "import_official", "keep", "read_json", "read_parquet"]
-
 #: What `harness data fetch nasbench101` downloads: the sample, and the smaller official file.
 FETCHES = ("nasbench101_20k", "nasbench101_only108")
-
-# ------------------------------------------------------------------ JSON files
 
 _MAX_BYTES = 1 << 30
 _REMEDY = "the file is damaged or of another kind: fetch or export it again"
@@ -75,7 +70,7 @@ def read_json(path: Path) -> Table:
     frame = frame.assign(dataset=DATASET)[list(COLUMNS)]
     for column in ("arch", "dataset", "split", "seed"):
         frame = frame.assign(**{column: frame[column].astype("category")})
-    source = f"{path.name} ({what}, {frame['arch'].nunique():,} of {SIZE:,} cells)"
+    source = f"{path.name} ({what}, {frame['arch'].nunique():,} of {enumeration.SIZE:,} cells)"
     return Table(NAME, source, TRAININGS, frame).validated(path)
 
 
@@ -150,102 +145,26 @@ def _percent(value: object, scale: float, where: str) -> float:
 
 
 def _check_hashes(archs: pd.Series[Any]) -> None:
-    known = set(enumeration().hashes)
+    known = set(enumeration.enumeration().hashes)
     for arch in archs:
         good = isinstance(arch, str) and _HASH.fullmatch(arch)
         if not good or bytes.fromhex(arch) not in known:
             raise ValueError(f"{str(arch)[:80]!r} is the module hash of no NAS-Bench-101 cell")
 
 
-# ------------------------------------------------------------------ the imported table
-
-_SOURCE_KEY = b"nas-proxy-harness.source"
-_IMPORT_AGAIN = "import it again: harness data import nasbench101 PATH"
-
-
-def keep(table: WideTable, path: Path | None = None) -> Path:
-    """Write an imported table where `harness` finds it again, or to `path`; whole or not at all.
-
-    One row a cell and one column an accuracy, so that a protocol is read without the rest.
-    """
+def _complete(table: WideTable) -> bool:
+    """Whether every cell has the three accuracies of the full training."""
     final = [wide_column(DATASET, EPOCHS[-1], "test", str(trial)) for trial in range(3)]
-    complete = table.archs == SIZE and set(final) <= set(table.columns)
-    complete = complete and not table.read(final).to_pandas().isna().any(axis=None)
-    target = path or imported_file(complete=complete)
-    arrow = table.read(table.columns)
-    with data.replacing(target) as temporary:
-        pq.write_table(
-            arrow.replace_schema_metadata({_SOURCE_KEY: table.source.encode()}),
-            temporary,
-            compression="zstd",
-            row_group_size=1 << 16,
-        )
-    return target
+    if table.archs != enumeration.SIZE or not set(final) <= set(table.columns):
+        return False
+    return not table.read(final).to_pandas().isna().any(axis=None)
 
 
-def read_parquet(path: Path) -> WideTable:
-    """A table that `harness data import` wrote; its columns are read when they are asked for.
-
-    Raises:
-        InputError: The file is damaged or something else.
-    """
-    try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is no readable Parquet file: {error}; {_IMPORT_AGAIN}") from error
-    schema = file.schema_arrow
-    source = (schema.metadata or {}).get(_SOURCE_KEY, path.name.encode()).decode()
-    rows = file.metadata.num_rows
-    table = WideTable(NAME, source, TRAININGS, rows, schema.names, _reader(path))
-    strange = [n for n in table.accuracy_columns if not pa.types.is_floating(schema.field(n).type)]
-    if "arch" not in schema.names or not table.accuracy_columns or strange:
-        raise InputError(
-            f"{path} has no column arch or none of accuracies: {schema.names[:5]}; {_IMPORT_AGAIN}"
-        )
-    return table
-
-
-def _reader(path: Path) -> Callable[[Any], pa.Table]:
-    def read(columns: Any) -> pa.Table:
-        try:
-            arrow = pq.read_table(path, columns=list(columns))
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{path} is damaged: {error}; {_IMPORT_AGAIN}") from error
-        for name in arrow.column_names:
-            column = arrow[name]
-            if name == "arch" and len(column.unique()) < len(column):
-                raise InputError(f"{path}: a cell stands twice; {_IMPORT_AGAIN}")
-            if name.startswith(f"{DATASET}/"):
-                values = column.to_numpy()
-                bad = values[(values < 0) | (values > 100)]
-                if len(bad):
-                    raise InputError(
-                        f"{path}: accuracy {bad[0]} in {name} is not in 0..100 percent "
-                        f"({len(bad)} such rows); {_IMPORT_AGAIN}"
-                    )
-        return arrow
-
-    return read
-
-
-def imported_file(*, complete: bool) -> Path:
-    """Where `harness data import nasbench101` keeps its table."""
-    kind = "official" if complete else "official-partial"
-    return data.cache_folder() / f"{NAME}-{kind}.parquet"
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None
-
+#: One row a cell and one column an accuracy, so that a protocol is read without the rest.
+IMPORTED = ImportedWideTable(NAME, TRAININGS, _complete)
 
 TRUTHS = (
-    TruthSource(
-        "official",
-        lambda: _existing(imported_file(complete=True)),
-        read_parquet,
-        "harness data fetch nasbench101_only108, then: harness data import nasbench101 PATH",
-        suffix=".parquet",
-    ),
+    IMPORTED.official("harness data fetch nasbench101_only108"),
     TruthSource(
         "compact",
         lambda: data.first_found("nasbench101/data-20k.json", "data-20k.json"),
@@ -254,11 +173,5 @@ TRUTHS = (
         suffix=".json",
         splits=("test", "valid"),
     ),
-    TruthSource(
-        "official-partial",
-        lambda: _existing(imported_file(complete=False)),
-        read_parquet,
-        "harness data import nasbench101 PATH, of a part of the benchmark",
-        automatic=False,
-    ),
+    IMPORTED.partial(),
 )

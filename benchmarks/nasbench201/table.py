@@ -1,38 +1,25 @@
-"""Ground truth of NAS-Bench-201: one adapter a source, all into `benchmarks.truth.Table`.
+"""Ground truth of NAS-Bench-201: one adapter a source, all into `benchmarks.tables.Table`.
 
-Official files: NATS-Bench's folder of one bz2 pickle a cell, NAS-Bench-201's single .pth
-files and archives. Compact: `nats_bench.csv`. Embedded: the package analog-nasbench.
+Imported from an official file (`official`). Compact: `nats_bench.csv`. Embedded: the package
+analog-nasbench.
 """
 
 from __future__ import annotations
 
-import bz2
 import importlib.util
-import re
-import zipfile
-from array import array
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from benchmarks import data, unpickle
+from benchmarks import data
 from benchmarks.errors import InputError
+from benchmarks.imported import ImportedTable
 from benchmarks.nasbench201.architecture import Cell
 from benchmarks.nasbench201.enumeration import SIZE, official_order
+from benchmarks.nasbench201.official import NAME, TRAININGS
+from benchmarks.readers import pickle
 from benchmarks.tables import COLUMNS, MEAN_OF_SEEDS, Table
 from benchmarks.types import TruthSource
-
-NAME = "nasbench201"
-_OFFICIAL = "NAS-Bench-201"
-
-Progress = Callable[[int, int], None]
-
-# ------------------------------------------------------------------ compact and embedded
 
 #: Column of `nats_bench.csv` -> the dataset whose final test accuracy it is.
 _COMPACT_COLUMNS = {
@@ -62,7 +49,7 @@ def read_compact(path: Path) -> Table:
     ]
     frame = pd.concat(frames, ignore_index=True).assign(epochs=200, seed=MEAN_OF_SEEDS)
     return _table(
-        "nats_bench.csv (NATS-Bench topology, official trainings)", _OFFICIAL, frame, path
+        "nats_bench.csv (NATS-Bench topology, official trainings)", TRAININGS, frame, path
     )
 
 
@@ -107,7 +94,7 @@ def read_analog(path: Path) -> Table:
     }
     try:
         with path.open("rb") as stream:
-            entries = unpickle.load(stream, path, stand_ins)
+            entries = pickle.load(stream, path, stand_ins)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error}; {remedy}") from error
     try:
@@ -137,235 +124,10 @@ def _table(source: str, trainings: str, frame: pd.DataFrame, origin: Path) -> Ta
     return Table(NAME, source, trainings, frame).validated(origin)
 
 
-# ------------------------------------------------------------------ official files
-
-_TSS_FILE = re.compile(r"(\d{6})\.pickle\.pbz2")
-_ARCHIVE_FILE = re.compile(r"(\d{6})-FULL\.pth")
-
-
-class _Collector:
-    """Gathers rows in columns of plain numbers; a million rows are 30 MB."""
-
-    def __init__(self, origin: Path) -> None:
-        self.origin = origin
-        self._codes: dict[str, dict[str, int]] = {c: {} for c in ("dataset", "split", "seed")}
-        self._columns = {
-            name: array("i") for name in ("arch", "dataset", "epochs", "split", "seed")
-        }
-        self._accuracy = array("d")
-        self.cells: set[int] = set()
-
-    def state(self, state: dict[Any, Any], origin: Path | str | None = None) -> None:
-        """Add the final accuracies of one cell under one training budget.
-
-        Args:
-            state: As in the official files: `arch_index`, `arch_str`, `all_results`.
-            origin: The file, where it is not the collector's own.
-        """
-        origin = origin or self.origin
-        index, text = int(state["arch_index"]), str(state["arch_str"])
-        if not 0 <= index < SIZE or official_order()[index].id != text:
-            raise InputError(
-                f"{origin}: cell {index} is given as {text}, which is not the official order; "
-                "the file is damaged or of another benchmark, download it again"
-            )
-        self.cells.add(index)
-        for (dataset, seed), result in state["all_results"].items():
-            epochs = int(result["epochs"])
-            last = epochs - 1
-            self._row(index, dataset, epochs, "train", seed, result["train_acc1es"][last])
-            for split in result["eval_names"]:
-                accuracy = result["eval_acc1es"].get(f"{split}@{last}")
-                if accuracy is not None:
-                    self._row(index, dataset, epochs, split, seed, accuracy)
-
-    def _row(
-        self, index: int, dataset: str, epochs: int, split: str, seed: int, accuracy: float
-    ) -> None:
-        values = {"arch": index, "epochs": epochs}
-        for column, text in (("dataset", dataset), ("split", split), ("seed", str(seed))):
-            codes = self._codes[column]
-            values[column] = codes.setdefault(text, len(codes))
-        for column, value in values.items():
-            self._columns[column].append(value)
-        self._accuracy.append(float(accuracy))
-
-    def table(self) -> Table:
-        """Everything gathered.
-
-        Raises:
-            InputError: Nothing was.
-        """
-        if not self.cells:
-            raise InputError(
-                f"{self.origin} holds no architecture; expected the folder "
-                "NATS-tss-v1_0-3ffb9-simple or a file NAS-Bench-201-v1_*.pth"
-            )
-        columns: dict[str, Any] = {
-            name: np.frombuffer(codes, dtype=np.int32) for name, codes in self._columns.items()
-        }
-        frame = pd.DataFrame({"epochs": columns["epochs"], "accuracy": np.array(self._accuracy)})
-        archs = [cell.id for cell in official_order()]
-        frame["arch"] = pd.Categorical.from_codes(columns["arch"], pd.Index(archs))
-        for name, codes in self._codes.items():
-            frame[name] = pd.Categorical.from_codes(columns[name], pd.Index(list(codes)))
-        count = "" if len(self.cells) == SIZE else f", {len(self.cells)} of {SIZE} cells"
-        source = f"{self.origin.name} (official{count})"
-        return Table(NAME, source, _OFFICIAL, frame[list(COLUMNS)]).validated(self.origin)
-
-
-def import_official(path: Path, progress: Progress = lambda done, total: None) -> Table:
-    """Final accuracies of every training run in an official file, in bounded memory.
-
-    Args:
-        path: The folder `NATS-tss-v1_0-3ffb9-simple` (or its full single file), a file
-            `NAS-Bench-201-v1_*.pth`, or the folder of its archive (`NNNNNN-FULL.pth`).
-        progress: Called with (done, total), in files or bytes.
-
-    Returns:
-        Splits `train`, `x-valid`, `x-test`, `ori-test` after 12 and 200 epochs, each seed.
-
-    Raises:
-        InputError: The file is none of these, damaged, or not in the official order.
-    """
-    collector = _Collector(path)
-    try:
-        if path.is_dir():
-            _import_folder(path, collector, progress)
-        elif path.is_file():
-            _import_file(path, collector, progress)
-        else:
-            raise InputError(f"{path} does not exist; name an official NAS-Bench-201 file")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error}; download it again") from error
-    return collector.table()
-
-
-def _import_folder(path: Path, collector: _Collector, progress: Progress) -> None:
-    files = sorted(
-        each
-        for each in path.iterdir()
-        if _TSS_FILE.fullmatch(each.name) or _ARCHIVE_FILE.fullmatch(each.name)
-    )
-    for number, file in enumerate(files, start=1):
-        if _TSS_FILE.fullmatch(file.name):
-            with bz2.open(file) as stream:
-                states = unpickle.load(stream, file)
-            _consume_states(states, file, collector)
-        else:
-            _import_file(file, collector, lambda done, total: None)
-        progress(number, len(files))
-
-
-def _consume_states(states: Any, file: Path, collector: _Collector) -> None:
-    try:
-        for budget in ("12", "200"):
-            collector.state(states[budget], file)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{file} lacks what an official file holds ({type(error).__name__}: {error}); "
-            "download it again"
-        ) from error
-
-
-def _import_file(path: Path, collector: _Collector, progress: Progress) -> None:
-    total = path.stat().st_size
-
-    with path.open("rb") as raw:
-
-        def consume(filled: dict[Any, Any]) -> bool:
-            if not {"arch_index", "arch_str", "all_results"} <= filled.keys():
-                return False
-            collector.state(filled, path)
-            progress(raw.tell(), total)
-            return True
-
-        for stream in _pickles(path, raw):
-            unpickle.stream_dictionaries(stream, path, consume)
-    progress(total, total)
-
-
-def _pickles(path: Path, raw: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The pickle with the data: bz2, a zip of torch.save, or torch's older format."""
-    magic = raw.read(4)
-    raw.seek(0)
-    if magic[:3] == b"BZh":
-        with bz2.open(raw) as stream:
-            yield stream
-    elif magic == b"PK\x03\x04":
-        try:
-            with zipfile.ZipFile(raw) as archive:
-                name = next((n for n in archive.namelist() if n.endswith("/data.pkl")), None)
-                if name is None:
-                    raise InputError(f"{path} is a zip file without data.pkl, so not torch's")
-                with archive.open(name) as stream:
-                    yield stream
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise InputError(f"{path} is damaged: {error}; download it again") from error
-    else:
-        # Three small pickles (magic number, protocol, system) precede the object.
-        for _ in range(3):
-            unpickle.load(raw, path)
-        yield raw
-
-
-# ------------------------------------------------------------------ the imported table
-
-_SOURCE_KEY = b"nas-proxy-harness.source"
-
-
-def write_parquet(table: Table, path: Path) -> None:
-    """Write a table so that `read_parquet` gives it back; whole or not at all."""
-    arrow = pa.Table.from_pandas(table.frame, preserve_index=False)
-    metadata = {**(arrow.schema.metadata or {}), _SOURCE_KEY: table.source.encode()}
-    with data.replacing(path) as temporary:
-        pq.write_table(arrow.replace_schema_metadata(metadata), temporary, compression="zstd")
-
-
-def read_parquet(path: Path) -> Table:
-    """A table that `harness data import` wrote.
-
-    Raises:
-        InputError: The file is damaged or something else.
-    """
-    try:
-        arrow = pq.read_table(path)
-        frame = arrow.to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is no readable Parquet file: {error}; import it again") from error
-    source = (arrow.schema.metadata or {}).get(_SOURCE_KEY, path.name.encode()).decode()
-    return Table(NAME, source, _OFFICIAL, frame).validated(path)
-
-
-def keep(table: Table, path: Path | None = None) -> Path:
-    """Write an imported table where `harness` finds it again, or to `path`."""
-    complete = table.frame["arch"].nunique() == SIZE
-    target = path or imported_file(complete=complete)
-    write_parquet(table, target)
-    return target
-
-
-def imported_file(*, complete: bool) -> Path:
-    """Where `harness data import nasbench201` keeps its table."""
-    kind = "official" if complete else "official-partial"
-    return data.cache_folder() / f"{NAME}-{kind}.parquet"
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None
-
+IMPORTED = ImportedTable(NAME, TRAININGS, lambda table: table.frame["arch"].nunique() == SIZE)
 
 TRUTHS = (
-    TruthSource(
-        "official",
-        lambda: _existing(imported_file(complete=True)),
-        read_parquet,
-        "download NATS-Bench's NATS-tss-v1_0-3ffb9-simple, then: "
-        "harness data import nasbench201 PATH",
-        suffix=".parquet",
-    ),
+    IMPORTED.official("download NATS-Bench's NATS-tss-v1_0-3ffb9-simple"),
     TruthSource(
         "compact",
         lambda: data.first_found("nats_bench.csv"),
@@ -374,11 +136,5 @@ TRUTHS = (
         suffix=".csv",
     ),
     TruthSource("analog", _analog_file, read_analog, "pip install analog-nasbench (CIFAR-10 only)"),
-    TruthSource(
-        "official-partial",
-        lambda: _existing(imported_file(complete=False)),
-        read_parquet,
-        "harness data import nasbench201 PATH, of a part of the benchmark",
-        automatic=False,
-    ),
+    IMPORTED.partial(),
 )

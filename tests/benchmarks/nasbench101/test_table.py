@@ -20,15 +20,16 @@ from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.nasbench101 import enumeration, table
 from benchmarks.nasbench101.architecture import SUITE_ZERO_OPS
+from benchmarks.nasbench101.official import import_official
 from benchmarks.tables import COLUMNS, MEAN_OF_SEEDS, Table, WideTable
 from benchmarks.truth import resolve
-from tests.benchmarks import tfrecords
 from tests.benchmarks.nasbench101.records import (
     CELLS,
     enumerated,
     field,
     trainings,
 )
+from tests.benchmarks.readers import tfrecords
 
 BENCHMARK = BENCHMARKS["nasbench101"]
 AGAIN = "download it again"
@@ -38,7 +39,6 @@ AGAIN = "download it again"
 def small_space(monkeypatch: pytest.MonkeyPatch) -> None:
     """The space has the cells `CELLS` alone."""
     small = enumerated(CELLS)
-    monkeypatch.setattr(table, "enumeration", lambda: small)
     monkeypatch.setattr(enumeration, "enumeration", lambda: small)
 
 
@@ -47,7 +47,7 @@ def _file(folder: Path, payloads: list[bytes]) -> Path:
 
 
 def _imported(folder: Path) -> WideTable:
-    return table.import_official(_file(folder, [each.record() for each in trainings()]))
+    return import_official(_file(folder, [each.record() for each in trainings()]))
 
 
 # ------------------------------------------------------------------ official files
@@ -96,11 +96,11 @@ def test_cells_with_fewer_trainings(tmp_path: Path) -> None:
     kept = [t for t in trainings() if t.cell != CELLS[0] or t.epochs != 108]
     one = next(t for t in trainings() if t.cell == CELLS[0] and t.epochs == 108)
     path = _file(tmp_path, [each.record() for each in [*kept, one]])
-    found = table.import_official(path).accuracies("cifar10", "test", 108)
+    found = import_official(path).accuracies("cifar10", "test", 108)
     assert "mean over 1 to 3 trainings" in found.protocol
     assert found.values[CELLS[0].id] == pytest.approx(100 * one.evaluations[2].test)
     path = _file(tmp_path, [each.record() for each in kept])
-    imported = table.import_official(path)
+    imported = import_official(path)
     assert CELLS[0].id not in imported.accuracies("cifar10", "test", 108).values
     assert CELLS[0].id in imported.accuracies("cifar10", "test", 4).values
 
@@ -109,7 +109,7 @@ def test_isomorphic_graphs_are_one_cell(tmp_path: Path) -> None:
     first, second, third = (t for t in trainings((CELLS[3],), (108,)))
     swapped = second.record(ops="input,conv3x3-bn-relu,conv1x1-bn-relu,output")
     path = _file(tmp_path, [first.record(), swapped, third.record()])
-    assert table.import_official(path).size() == (1, 18)
+    assert import_official(path).size() == (1, 18)
 
 
 GOOD = trainings((CELLS[3],), (108,), trials=1)[0]
@@ -168,7 +168,7 @@ def test_bad_record(changes: Mapping[str, Any], words: str, tmp_path: Path, cach
     good = [each.record() for each in trainings((CELLS[0],))]
     path = _file(tmp_path, [*good, GOOD.record(**changes)])
     with pytest.raises(InputError, match=words) as caught:
-        table.keep(table.import_official(path))
+        table.IMPORTED.keep(import_official(path))
     message = str(caught.value)
     assert message.startswith(f"{path}, record {len(good) + 1}: ")
     assert message.endswith(AGAIN)
@@ -183,7 +183,7 @@ def test_bad_record(changes: Mapping[str, Any], words: str, tmp_path: Path, cach
 )
 def test_other_payload(payload: bytes, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"full\.tfrecord, record 1: "):
-        table.import_official(_file(tmp_path, [payload]))
+        import_official(_file(tmp_path, [payload]))
 
 
 def test_a_damaged_file_is_not_kept_in_part(tmp_path: Path) -> None:
@@ -191,35 +191,35 @@ def test_a_damaged_file_is_not_kept_in_part(tmp_path: Path) -> None:
     raw = path.read_bytes()
     path.write_bytes(raw[:-1])
     with pytest.raises(InputError, match="record 30: truncated"):
-        table.import_official(path)
+        import_official(path)
     path.write_bytes(raw[:-10] + b"x" + raw[-9:])
     with pytest.raises(InputError, match="record 30: wrong checksum"):
-        table.import_official(path)
+        import_official(path)
 
 
 def test_a_fourth_training(tmp_path: Path) -> None:
     path = _file(tmp_path, [GOOD.record()] * 4)
     with pytest.raises(InputError, match=r"record 4: .* more than 3 trainings of 108 epochs"):
-        table.import_official(path)
+        import_official(path)
 
 
 def test_two_sizes_of_a_cell(tmp_path: Path) -> None:
     other = dataclasses.replace(GOOD, params=7)
     path = _file(tmp_path, [GOOD.record(), other.record()])
     with pytest.raises(InputError, match=r"record 2: .* 7 trainable parameters, and 8"):
-        table.import_official(path)
+        import_official(path)
 
 
 def test_file_without_records(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no record"):
-        table.import_official(_file(tmp_path, []))
+        import_official(_file(tmp_path, []))
     with pytest.raises(InputError, match=r"cannot read .*none\.tfrecord"):
-        table.import_official(tmp_path / "none.tfrecord")
+        import_official(tmp_path / "none.tfrecord")
 
 
 def test_unknown_fields_are_passed_over(tmp_path: Path) -> None:
     extended = _encoded(field(9, b"new") + GOOD.message() + field(10, 2.5) + field(11, 7))
-    found = table.import_official(_file(tmp_path, [GOOD.record(metrics=extended)]))
+    found = import_official(_file(tmp_path, [GOOD.record(metrics=extended)]))
     expected = 100 * GOOD.evaluations[2].test
     assert found.accuracies("cifar10", "test", 108).values[GOOD.cell.id] == expected
 
@@ -229,7 +229,7 @@ def test_unknown_fields_are_passed_over(tmp_path: Path) -> None:
 
 def test_kept_table_reads_back(tmp_path: Path) -> None:
     imported = _imported(tmp_path)
-    read = table.read_parquet(table.keep(imported))
+    read = table.IMPORTED.read(table.IMPORTED.keep(imported))
     assert read.read(read.columns).equals(imported.read(imported.columns).replace_schema_metadata())
     assert (read.archs, read.source) == (imported.archs, imported.source)
     for split in ("test", "train-half"):
@@ -241,26 +241,26 @@ def test_kept_where_it_is_found(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = {truth.name: truth.find for truth in BENCHMARK.truths}
-    part = table.keep(_imported(tmp_path))
+    part = table.IMPORTED.keep(_imported(tmp_path))
     assert part == cache / "nasbench101-official-partial.parquet"
     assert (find["official"](), find["official-partial"]()) == (None, part)
-    monkeypatch.setattr(table, "SIZE", len(CELLS))
-    whole = table.keep(_imported(tmp_path))
+    monkeypatch.setattr(enumeration, "SIZE", len(CELLS))
+    whole = table.IMPORTED.keep(_imported(tmp_path))
     assert whole == cache / "nasbench101-official.parquet"
     assert find["official"]() == whole
     lacking = [t.record() for t in trainings()[:-1]]
-    assert table.keep(table.import_official(_file(tmp_path, lacking))) == part
+    assert table.IMPORTED.keep(import_official(_file(tmp_path, lacking))) == part
     path = tmp_path / "new folder" / "mine.parquet"
-    assert table.keep(_imported(tmp_path), path) == path
+    assert table.IMPORTED.keep(_imported(tmp_path), path) == path
 
 
 @pytest.mark.parametrize("fraction", [0, 0.1, 0.5, 0.99])
 def test_damaged_parquet(fraction: float, tmp_path: Path) -> None:
-    path = table.keep(_imported(tmp_path), tmp_path / "table.parquet")
+    path = table.IMPORTED.keep(_imported(tmp_path), tmp_path / "table.parquet")
     raw = path.read_bytes()
     path.write_bytes(raw[: int(len(raw) * fraction)])
     with pytest.raises(InputError, match=r"table\.parquet.*import it again"):
-        table.read_parquet(path)
+        table.IMPORTED.read(path)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_parquet_with_other_content(columns: dict[str, list[Any]], tmp_path: Pat
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table(columns), path)
     with pytest.raises(InputError, match=r"table\.parquet.*import it again"):
-        table.read_parquet(path).accuracies("cifar10", "test", 108)
+        table.IMPORTED.read(path).accuracies("cifar10", "test", 108)
 
 
 # ------------------------------------------------------------------ JSON files
@@ -439,11 +439,11 @@ def test_sources_from_the_best(
     monkeypatch.setenv("HARNESS_DATA", str(folder.parent))
     _json(SAMPLE, folder)
     assert BENCHMARK.truths[1].find() == folder / "data-20k.json"
-    table.keep(_imported(tmp_path))
+    table.IMPORTED.keep(_imported(tmp_path))
     assert "data-20k.json" in resolve(BENCHMARK, "auto", "cifar10").source
     assert "5 of 423,624" in resolve(BENCHMARK, "official-partial", "cifar10").source
-    monkeypatch.setattr(table, "SIZE", len(CELLS))
-    table.keep(_imported(tmp_path))
+    monkeypatch.setattr(enumeration, "SIZE", len(CELLS))
+    table.IMPORTED.keep(_imported(tmp_path))
     protocol = resolve(BENCHMARK, "auto", "cifar10").protocol
     assert "test accuracy after 108 epochs, mean over 3 trainings" in protocol
     assert "valid accuracy after 4" in resolve(BENCHMARK, "auto", "cifar10", "valid", 4).protocol

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from benchmarks.errors import InputError
-from benchmarks.nasbench201 import table
 from benchmarks.nasbench201.enumeration import official_order
+from benchmarks.nasbench201.official import import_official
 from benchmarks.nasbench201.space import NASBench201Space
 from benchmarks.tables import Table
-from tests.benchmarks.hostile import KINDS, Bomb, bomb
 from tests.benchmarks.nasbench201 import official
 from tests.benchmarks.nasbench201.official import Cells, Row
+from tests.benchmarks.readers.hostile import KINDS, Bomb, bomb
 
 SAMPLE = "NATS-tss-v1_0-3ffb9-simple"
 
@@ -80,13 +80,13 @@ FORMATS = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS.keys())
 @FORMATS
 def test_every_final_accuracy_is_found(cells: Cells, write: Any, tmp_path: Path) -> None:
     path = write(cells, tmp_path)
-    imported = table.import_official(path)
+    imported = import_official(path)
     assert _rows(imported) == official.expected_rows(cells)
     assert imported.source == f"{path.name} (official, 3 of 15625 cells)"
 
 
 def test_the_official_sample_folder_as_it_lies(real_data: Path) -> None:
-    imported = table.import_official(real_data / SAMPLE)
+    imported = import_official(real_data / SAMPLE)
     assert _rows(imported) == official.expected_rows(official.real_cells(real_data / SAMPLE))
     space = NASBench201Space()
     assert {space.index(space.parse(arch)) for arch in imported.frame["arch"]} == {0, 11, 284}
@@ -113,7 +113,7 @@ def test_nats_bench_answers_alike(cells: Cells, tmp_path: Path) -> None:
     nats_bench = pytest.importorskip("nats_bench")
     folder = _simple(cells, tmp_path)
     api = nats_bench.create(str(folder), "tss", fast_mode=True, verbose=False)
-    _assert_package_agrees(api, _rows(table.import_official(folder)))
+    _assert_package_agrees(api, _rows(import_official(folder)))
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -125,7 +125,7 @@ def test_nas_201_api_answers_alike(
     with monkeypatch.context() as patch:  # the package knows nothing of weights_only
         patch.setattr(torch, "load", functools.partial(torch.load, weights_only=False))
         api = nas_201_api.NASBench201API(str(path), verbose=False)
-    _assert_package_agrees(api, _rows(table.import_official(path)))
+    _assert_package_agrees(api, _rows(import_official(path)))
 
 
 @pytest.mark.parametrize("write", [_pth, _archive], ids=["pth", "archive"])
@@ -143,14 +143,14 @@ def test_trained_weights_are_passed_over(
 
     for name in ("_rebuild_tensor_v2", "_rebuild_tensor"):
         monkeypatch.setattr(torch._utils, name, fail)
-    assert _rows(table.import_official(path)) == official.expected_rows(synthetic)
+    assert _rows(import_official(path)) == official.expected_rows(synthetic)
 
 
 @FORMATS
 def test_progress_rises_to_its_total(write: Any, synthetic: Cells, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     path = write(synthetic, tmp_path)
-    table.import_official(path, lambda done, total: calls.append((done, total)))
+    import_official(path, lambda done, total: calls.append((done, total)))
     totals = {total for _, total in calls}
     assert len(totals) == 1
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
@@ -173,7 +173,7 @@ def test_truncated(write: Any, fraction: float, synthetic: Cells, tmp_path: Path
     raw = file.read_bytes()
     file.write_bytes(raw[: int(len(raw) * fraction)])
     with pytest.raises(InputError, match=file.name):
-        table.import_official(path)
+        import_official(path)
 
 
 @FORMATS
@@ -183,7 +183,7 @@ def test_hostile(write: Any, kind: str, synthetic: Cells, tmp_path: Path) -> Non
     synthetic[0]["12"]["all_results"]["cifar10", 111]["latency"] = bomb(kind, marker)
     path = write(synthetic, tmp_path)
     with pytest.raises(InputError, match="may be hostile") as caught:
-        table.import_official(path)
+        import_official(path)
     assert _only_file(path).name in str(caught.value)
     assert not marker.exists()
 
@@ -193,7 +193,7 @@ def test_hostile_preamble_of_the_older_torch_format(tmp_path: Path) -> None:
     path = tmp_path / "NAS-Bench-201-v1_1-096897.pth"
     path.write_bytes(pickle.dumps(bomb("mkdir", marker), protocol=2))
     with pytest.raises(InputError, match=r"096897\.pth.*may be hostile"):
-        table.import_official(path)
+        import_official(path)
     assert not marker.exists()
 
 
@@ -204,7 +204,7 @@ def test_functions_of_torch_do_not_run(synthetic: Cells, tmp_path: Path) -> None
     # torch.load with weights_only=False would run the other file.
     synthetic[0]["12"]["all_results"]["cifar10", 111]["latency"] = Bomb(torch.load, str(evil))
     path = _pth(True, synthetic, tmp_path)
-    assert _rows(table.import_official(path)) == official.expected_rows(synthetic)
+    assert _rows(import_official(path)) == official.expected_rows(synthetic)
     assert not marker.exists()
 
 
@@ -226,7 +226,7 @@ def test_another_structure(
     synthetic[0]["12"][key] = value
     path = write(synthetic, tmp_path)
     with pytest.raises(InputError, match=message) as caught:
-        table.import_official(path)
+        import_official(path)
     assert _only_file(path).name in str(caught.value)
 
 
@@ -235,7 +235,7 @@ def test_accuracy_out_of_range(write: Any, synthetic: Cells, tmp_path: Path) -> 
     synthetic[11]["200"]["all_results"]["cifar10", 888]["eval_acc1es"]["ori-test@199"] = 100.5
     path = write(synthetic, tmp_path)
     with pytest.raises(InputError, match=r"100\.5 .*cifar10 ori-test is not in 0\.\.100") as caught:
-        table.import_official(path)
+        import_official(path)
     assert str(path) in str(caught.value)
 
 
@@ -243,7 +243,7 @@ def test_missing_budget(synthetic: Cells, tmp_path: Path) -> None:
     del synthetic[11]["200"]
     path = _simple(synthetic, tmp_path)
     with pytest.raises(InputError, match=r"000011\.pickle\.pbz2 lacks .*'200'.*download it again"):
-        table.import_official(path)
+        import_official(path)
 
 
 def test_a_cell_that_lies_there_twice(synthetic: Cells, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_cell_that_lies_there_twice(synthetic: Cells, tmp_path: Path) -> None:
     archive = _archive(True, synthetic, tmp_path)
     shutil.copy(archive / "000011-FULL.pth", folder)
     with pytest.raises(InputError, match="stands twice"):
-        table.import_official(folder)
+        import_official(folder)
 
 
 @pytest.mark.parametrize(
@@ -262,11 +262,11 @@ def test_no_such_format(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "NAS-Bench-201-v1_1-096897.pth"
     path.write_bytes(content)
     with pytest.raises(InputError, match=path.name):
-        table.import_official(path)
+        import_official(path)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere does not exist"):
-        table.import_official(tmp_path / "nowhere")
+        import_official(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"holds no architecture; expected .*-simple .*\.pth"):
-        table.import_official(tmp_path)
+        import_official(tmp_path)

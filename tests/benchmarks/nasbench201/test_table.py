@@ -17,11 +17,12 @@ from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.nasbench201 import table
 from benchmarks.nasbench201.enumeration import official_order
+from benchmarks.nasbench201.official import import_official
 from benchmarks.nasbench201.space import NASBench201Space
 from benchmarks.tables import Table
 from benchmarks.truth import resolve
-from tests.benchmarks.hostile import KINDS, bomb
 from tests.benchmarks.nasbench201 import official
+from tests.benchmarks.readers.hostile import KINDS, bomb
 
 BENCHMARK = BENCHMARKS["nasbench201"]
 COLUMNS = {
@@ -148,7 +149,7 @@ def test_the_best_cell(real_data: Path) -> None:
 
 
 def test_compact_and_official_agree(real_data: Path) -> None:
-    imported = table.import_official(real_data / "NATS-tss-v1_0-3ffb9-simple")
+    imported = import_official(real_data / "NATS-tss-v1_0-3ffb9-simple")
     compact = table.read_compact(real_data / "nats_bench.csv")
     for dataset in COLUMNS:
         split = NASBench201Space.datasets[dataset].split
@@ -230,7 +231,7 @@ def test_analog_file_missing(tmp_path: Path) -> None:
 
 def _imported(tmp_path: Path) -> Table:
     cells = official.synthetic_cells()
-    return table.import_official(official.write_simple(cells, tmp_path / "simple"))
+    return import_official(official.write_simple(cells, tmp_path / "simple"))
 
 
 def _complete() -> Table:
@@ -242,7 +243,7 @@ def _complete() -> Table:
 
 def test_kept_table_reads_back(tmp_path: Path) -> None:
     imported = _imported(tmp_path)
-    read = table.read_parquet(table.keep(imported))
+    read = table.IMPORTED.read(table.IMPORTED.keep(imported))
     pd.testing.assert_frame_equal(read.frame, imported.frame, check_categorical=False)
     assert dataclasses.replace(read, frame=imported.frame) == imported
 
@@ -251,18 +252,18 @@ def test_kept_where_it_is_found(tmp_path: Path, cache: Path) -> None:
     find = {truth.name: truth.find for truth in BENCHMARK.truths}
     assert find["official"]() is None
     assert find["official-partial"]() is None
-    part = table.keep(_imported(tmp_path))
+    part = table.IMPORTED.keep(_imported(tmp_path))
     assert part == cache / "nasbench201-official-partial.parquet"
     assert (find["official"](), find["official-partial"]()) == (None, part)
-    whole = table.keep(_complete())
+    whole = table.IMPORTED.keep(_complete())
     assert whole == cache / "nasbench201-official.parquet"
     assert (find["official"](), find["official-partial"]()) == (whole, part)
 
 
 def test_kept_at_a_path(tmp_path: Path, cache: Path) -> None:
     path = tmp_path / "new folder" / "mine.parquet"
-    assert table.keep(_complete(), path) == path
-    assert len(table.read_parquet(path).frame) == 15_625
+    assert table.IMPORTED.keep(_complete(), path) == path
+    assert len(table.IMPORTED.read(path).frame) == 15_625
     assert list(cache.iterdir()) == []
 
 
@@ -270,14 +271,14 @@ def test_failing_import_leaves_nothing(tmp_path: Path, cache: Path) -> None:
     folder = official.write_simple(official.synthetic_cells(), tmp_path / "simple")
     (folder / "000284.pickle.pbz2").write_bytes(b"BZh9")
     with pytest.raises(InputError, match=r"000284\.pickle\.pbz2"):
-        table.keep(table.import_official(folder))
+        table.IMPORTED.keep(import_official(folder))
     assert list(cache.iterdir()) == []
 
 
 def test_failing_write_leaves_the_old_table(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = table.keep(_complete())
+    path = table.IMPORTED.keep(_complete())
     before = path.read_bytes()
 
     def fill_the_disk(_: object, where: Path, **__: object) -> None:
@@ -286,18 +287,18 @@ def test_failing_write_leaves_the_old_table(
 
     monkeypatch.setattr(pq, "write_table", fill_the_disk)
     with pytest.raises(OSError, match="no space"):
-        table.keep(_complete())
+        table.IMPORTED.keep(_complete())
     assert list(cache.iterdir()) == [path]
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("fraction", [0, 0.01, 0.5, 0.99])
 def test_damaged_parquet(fraction: float, tmp_path: Path) -> None:
-    path = table.keep(_imported(tmp_path), tmp_path / "table.parquet")
+    path = table.IMPORTED.keep(_imported(tmp_path), tmp_path / "table.parquet")
     raw = path.read_bytes()
     path.write_bytes(raw[: int(len(raw) * fraction)])
     with pytest.raises(InputError, match=r"table\.parquet.*import it again"):
-        table.read_parquet(path)
+        table.IMPORTED.read(path)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +315,7 @@ def test_parquet_with_other_content(change: Any, tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     change(_complete().frame).to_parquet(path)
     with pytest.raises(InputError, match=r"table\.parquet.*import it again"):
-        table.read_parquet(path)
+        table.IMPORTED.read(path)
 
 
 # ------------------------------------------------------------------ which source is taken
@@ -332,10 +333,10 @@ def test_sources_on_this_machine_from_the_best(
     _write(compact, folder)
     monkeypatch.setenv("HARNESS_DATA", str(folder))
     assert "nats_bench.csv" in source("cifar10")
-    table.keep(_imported(tmp_path))
+    table.IMPORTED.keep(_imported(tmp_path))
     assert "nats_bench.csv" in source("cifar10")  # a part of the benchmark only when named
     assert "3 of 15625 cells" in source("cifar10", "official-partial")
-    table.keep(_complete())
+    table.IMPORTED.keep(_complete())
     assert source("cifar10") == "made up"
     assert "nats_bench.csv" in source("cifar100")  # which the better one lacks
     assert "analog-nasbench" in source("cifar10", "analog")

@@ -10,13 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.nasbench101 import enumeration, table
+from benchmarks.nasbench101 import enumeration
 from benchmarks.nasbench101.architecture import OPS, Cell
+from benchmarks.nasbench101.official import import_official
 from harness.cli.app import main
 from harness.cli.options import make_plan
 from harness.scoring.sampling import sample
-from tests.benchmarks import tfrecords
 from tests.benchmarks.nasbench101.records import enumerated, trainings
+from tests.benchmarks.readers import tfrecords
 
 CHAIN = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
 #: Two operations in a row: nine cells, all different.
@@ -31,7 +32,6 @@ def small_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     small = enumerated(CELLS)
     monkeypatch.setattr(enumeration, "enumeration", lambda: small)
-    monkeypatch.setattr(table, "enumeration", lambda: small)
 
 
 def run(*arguments: object) -> int:
@@ -74,7 +74,7 @@ def test_import_then_eval(cache: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_whole_official_file_is_taken_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "SIZE", len(CELLS))
+    monkeypatch.setattr(enumeration, "SIZE", len(CELLS))
     assert run("data", "import", "nasbench101", _official(CELLS)) == 0
     assert run("eval", "params", *OPTIONS) == 0
     assert "source: nasbench_only108.tfrecord (official" in _page()
@@ -98,7 +98,7 @@ def test_diverged_trainings_are_counted_and_left_out() -> None:
 
 def test_samples_stay_nested_without_the_diverged() -> None:
     path = _official(CELLS, diverged=CELLS[:1])
-    truth = table.import_official(path).accuracies("cifar10", "test", 108)
+    truth = import_official(path).accuracies("cifar10", "test", 108)
 
     def picked(size: int, *, drop: bool) -> list[str]:
         plan = make_plan(

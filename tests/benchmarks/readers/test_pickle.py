@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import unpickle
 from benchmarks.errors import InputError
-from tests.benchmarks.hostile import KINDS, bomb
+from benchmarks.readers import pickle as unpickle
+from tests.benchmarks.readers.hostile import KINDS, bomb
 
 
 def _load(raw: bytes, **options: Any) -> Any:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import protobuf, tfrecord
 from benchmarks.errors import InputError
-from tests.benchmarks import tfrecords
+from benchmarks.readers import protobuf, tfrecord
 from tests.benchmarks.nasbench101.records import field, varint
+from tests.benchmarks.readers import tfrecords
 
 # A file in pytest's own folder is written anew by every example.
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
