@@ -41,6 +41,7 @@ class Accuracies:
         source: The table's source.
         trainings: Of the table.
         lowest: The lowest of the trainings, like `values`; None: the source gives only one figure.
+        split: The images that they were measured on, as the benchmark calls them.
     """
 
     values: pd.Series[float]
@@ -48,6 +49,7 @@ class Accuracies:
     source: str
     trainings: str
     lowest: pd.Series[float] | None = None
+    split: str = ""
 
     def diverged(self, below: float) -> set[str]:
         """Ids of the architectures that have a training with less than so many percent."""
@@ -124,7 +126,7 @@ class TruthTable(ABC):
             seeds = "one training" if high == 1 else f"mean over {count} trainings"
         protocol = f"{self.benchmark} {dataset}, {split} accuracy after {epochs} epochs, {seeds}"
         protocol += f"; source: {self.source}"
-        return Accuracies(runs.mean, protocol, self.source, self.trainings, runs.lowest)
+        return Accuracies(runs.mean, protocol, self.source, self.trainings, runs.lowest, split)
 
 
 @dataclass(frozen=True)

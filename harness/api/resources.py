@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from benchmarks.truth import TruthTable
     from harness.evaluation.evaluate import Agreement
     from harness.pipelines.check import Checked
+    from harness.pipelines.exchanging import Exported
     from harness.pipelines.truths import Fetched
 
 # ------------------------------------------------------------------ what there is
@@ -143,7 +144,7 @@ def export_scores(
     seed: int | None = None,
     truth: str | None = None,
     store: str | Path | None = None,
-) -> tuple[int, int]:
+) -> Exported:
     """Write the store's scores to a file: a table, or the forms of NAS-Bench-Suite-Zero.
 
     Args:
@@ -160,7 +161,8 @@ def export_scores(
         store: Default: `harness.paths.store_file`.
 
     Returns:
-        Number of rows (architectures, in the suite-zero forms) and of proxies.
+        Number of `rows` (architectures, in the suite-zero forms) and of `proxies`, and what was
+        `left_out` because its proxy file was edited since.
 
     Raises:
         InputError: There is nothing, several protocols and none chosen, or it cannot be written.

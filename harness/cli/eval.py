@@ -71,8 +71,8 @@ def evaluate(
         sample_seed=sample_seed, archs=archs, seed=seed, seeds=seeds, input=input_name,
         batch_size=batch_size, workers=workers, device=device, store=store,
         retry_failed=retry_failed, truth=truth, split=split, epochs=epochs,
-        drop_diverged=drop_diverged, ndcg_p=ndcg_p, resamples=resamples, held=not only, against=against,
-        out=folder, force=force or out is None, progress=console,
+        drop_diverged=drop_diverged, ndcg_p=ndcg_p, resamples=resamples, held=not only,
+        against=against, out=folder, force=force or out is None, progress=console,
     )  # fmt: skip
     show_table(f"{result.title}, {result.facts['set']}", result.cells(narrow=True))
     show_lines(result.protocol)

@@ -41,8 +41,12 @@ def export(
 ) -> None:
     """Write the store's scores to a file: a table, or the forms of NAS-Bench-Suite-Zero."""
     opt.use_proxy_files(proxy_file)
-    rows, count = api.export_scores(
+    done = api.export_scores(
         path, benchmark=benchmark, dataset=dataset, form=form, proxies=proxies or (),
         batch_size=batch_size, input=input_name, seed=seed, truth=truth, store=store,
     )  # fmt: skip
-    console.print(f"{rows:,} rows, {count} proxies in {path}", soft_wrap=True)
+    console.print(f"{done.rows:,} rows, {done.proxies} proxies in {path}", soft_wrap=True)
+    if done.left_out:
+        console.print(
+            f"Left out, scored with other contents of the proxy file: {', '.join(done.left_out)}"
+        )

@@ -42,7 +42,7 @@ class TableResult:
     def matrices(self) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
         """By dataset, tau and number of architectures of every pair, square."""
         return {
-            dataset: (_square(rows, "kendall_tau", 1.0), _square(rows, "n", 0).astype(int))
+            str(dataset): (_square(rows, "kendall_tau", 1.0), _square(rows, "n", 0).astype(int))
             for dataset, rows in self.correlations.groupby("dataset", sort=False)
         }
 

@@ -44,7 +44,7 @@ def described(
         InputError: It names no architecture, or a file that is not there.
     """
     if isinstance(given, Path) or _is_file(str(given)):
-        return read(Path(given), space, dataset)
+        return read(Path(str(given)), space, dataset)
     text = str(given).strip()
     if not any(sign in text for sign in "|~(") and Path(text).suffix in (".json", ".txt"):
         return read(Path(text), space, dataset)  # meant as a file: it says that there is none

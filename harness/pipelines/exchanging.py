@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,21 @@ _FORMS = {".csv": "table", ".parquet": "table", ".json": "suite-zero"}
 _SUFFIXES = {"table": (".csv", ".parquet"), "suite-zero": (".json",), "suite-zero-csv": (".csv",)}
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        rows: Rows, or architectures in the suite-zero forms.
+        proxies: How many.
+        left_out: Proxies that were scored with other contents of their file.
+    """
+
+    rows: int
+    proxies: int
+    left_out: Sequence[str]
+
+
 def export(
     path: Path,
     *,
@@ -34,7 +50,7 @@ def export(
     seed: int | None,
     truth: str | None,
     store: Path,
-) -> tuple[int, int]:
+) -> Exported:
     """Write the store's scores to a file; see `harness.api.export_scores`."""
     chosen_form = form or _FORMS.get(path.suffix)
     if form is not None and form not in _SUFFIXES:
@@ -48,11 +64,11 @@ def export(
     chosen = BENCHMARKS[benchmark]
     accuracies = None if truth is None else resolve(chosen, truth, dataset)
     if chosen_form != "table":
-        ours = _ours(
+        ours, left_out = _ours(
             store, chosen, dataset, batch_size, input, seed, proxies=proxies, truth=accuracies
         )
         write = exchange.write_json if chosen_form == "suite-zero" else exchange.write_csv
-        return write(ours, path, chosen.space), len(ours.proxies)
+        return Exported(write(ours, path, chosen.space), len(ours.proxies), left_out)
     with existing(store) as opened:
         frame = export_frame(
             opened, benchmark, dataset, batch_size=batch_size, input=input, proxies=proxies
@@ -60,15 +76,25 @@ def export(
     if seed is not None:
         frame = frame[frame["seed"] == seed]
     if accuracies is not None:
-        name = f"{accuracies.split}_accuracy"
-        frame.insert(3, name, frame["arch"].map(accuracies.values).astype(float))
+        known = frame["arch"].map(accuracies.values).astype(float)
+        frame.insert(3, accuracy_name(accuracies.split), known)
     with replacing(path) as temporary:
         if path.suffix == ".csv":
             frame.to_csv(temporary, index=False)
         else:
             frame.to_parquet(temporary, index=False)
     scored = [name for name in frame.columns if name.endswith("_seconds")]
-    return len(frame), len(scored)
+    return Exported(len(frame), len(scored), frame.attrs["left_out"])
+
+
+def accuracy_name(split: str) -> str:
+    """What accuracies of a split are called in a file; test accuracy is no `val_accuracy`.
+
+    >>> accuracy_name("x-valid"), accuracy_name("ori-test"), accuracy_name("train")
+    ('val_accuracy', 'test_accuracy', 'train_accuracy')
+    """
+    kind = split.rpartition("-")[2]
+    return f"{'val' if kind == 'valid' else kind or 'val'}_accuracy"
 
 
 def existing(store: Path) -> Store:
@@ -91,14 +117,16 @@ def _ours(
     *,
     proxies: Sequence[str] = (),
     truth: Accuracies | None = None,
-) -> ScoreFile:
-    """The store's scores in the form of a score file."""
+) -> tuple[ScoreFile, list[str]]:
+    """The store's scores in the form of a score file, and the proxies that are left out."""
     benchmark.space.dataset(dataset)
     with existing(store) as opened:
-        records = chosen_records(
+        records, left_out = chosen_records(
             opened, benchmark.name, dataset, batch_size=batch_size, input=input, proxies=proxies
         )
-    return exchange.of_records(records, dataset, truth, seed)
+    values = None if truth is None else truth.values
+    name = "val_accuracy" if truth is None else accuracy_name(truth.split)
+    return exchange.of_records(records, dataset, values, seed, accuracy_name=name), left_out
 
 
 def import_scores(
@@ -130,7 +158,7 @@ def compare(
     """Rank agreement of the store with a file; see `harness.api.compare_scores`."""
     chosen = BENCHMARKS[benchmark]
     theirs = exchange.read(file, chosen.space, dataset)
-    ours = _ours(store, chosen, theirs.dataset, batch_size, input, seed)
+    ours, _ = _ours(store, chosen, theirs.dataset, batch_size, input, seed)
     accuracies, said = _accuracies(chosen, theirs, truth, file)
     table = exchange.compare(ours, theirs, accuracies)
     table.attrs.update(dataset=theirs.dataset, accuracies=said)

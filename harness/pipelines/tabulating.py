@@ -29,6 +29,7 @@ from harness.scores.coverage import Held, held, seconds_on
 from harness.scores.frames import sizes_of
 from harness.scores.names import check_names, proxies_of
 from harness.scores.store import Store
+from harness.scoring.cost import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -292,10 +293,11 @@ def _cost(
     """
     request = plan.request
     watch = Stopwatch(request, plan.device)
-    shown = rows.set_index("method")
+    shown = rows.set_index("method").to_dict("index")
     lines = []
     for each in found:
-        if each.scores is None or each.name not in shown.index or not shown.at[each.name, "n"]:
+        row = shown.get(each.name)
+        if each.scores is None or row is None or not row["n"]:
             continue
         archs = each.request.archs[:TIMED]
         passes = float("nan")
@@ -303,7 +305,6 @@ def _cost(
             largest = max(each.batches.values(), default=request.batch_size)
             forward = watch.forward_seconds(archs, largest)
             passes = seconds_on(store, each, archs) / forward
-        row = shown.loc[each.name]
         lines.append(
             {
                 "dataset": request.dataset,

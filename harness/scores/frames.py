@@ -230,6 +230,7 @@ def export_frame(
     *,
     batch_size: int | None = None,
     input: str | None = None,  # noqa: A002 - the option's name
+    proxies: Collection[str] = (),
 ) -> pd.DataFrame:
     """Every score of a benchmark and dataset, one row an architecture and seed.
 
@@ -239,16 +240,20 @@ def export_frame(
         dataset: Its dataset key.
         batch_size: Keep only proxies' records with it (and those that see no batch).
         input: Likewise for the input.
+        proxies: Keep only these; none: all.
 
     Returns:
         Columns `arch`, `index`, `seed`; then for every proxy its score (NaN where it failed),
         its components as `<proxy>_<component>`, and `<proxy>_seconds`. Only the newest
         version of each proxy counts, of one from a proxy file that of the file at hand.
+        `attrs["left_out"]` names proxies that were scored with other contents of their file.
 
     Raises:
         InputError: There is nothing, or a proxy was scored under several protocols.
     """
-    records = chosen_records(store, benchmark, dataset, batch_size=batch_size, input=input)
+    records, left_out = chosen_records(
+        store, benchmark, dataset, batch_size=batch_size, input=input, proxies=proxies
+    )
     rows: dict[tuple[str, int], dict[str, float]] = {}
     for record in sorted(records, key=lambda r: (r.key.proxy, r.key.arch)):
         row = rows.setdefault((record.key.arch, record.key.seed), {})
@@ -258,8 +263,8 @@ def export_frame(
             row[column] = np.nan if value is None else value
         row[f"{proxy}_seconds"] = record.seconds
     frame = pd.DataFrame.from_dict(rows, orient="index")
-    proxies = sorted({record.key.proxy for record in records})
-    columns: list[str] = sorted(map(str, frame.columns), key=_column_order(proxies))
+    scored = sorted({record.key.proxy for record in records})
+    columns: list[str] = sorted(map(str, frame.columns), key=_column_order(scored))
     frame = frame[columns]
     space = BENCHMARKS[benchmark].space
     archs = [arch for arch, _ in rows]
@@ -267,7 +272,9 @@ def export_frame(
     frame.insert(0, "seed", [seed for _, seed in rows])
     frame.insert(0, "index", indices.to_numpy())
     frame.insert(0, "arch", archs)
-    return frame.sort_values(["index", "arch", "seed"]).reset_index(drop=True)
+    frame = frame.sort_values(["index", "arch", "seed"]).reset_index(drop=True)
+    frame.attrs["left_out"] = left_out
+    return frame
 
 
 def chosen_records(
@@ -277,27 +284,42 @@ def chosen_records(
     *,
     batch_size: int | None = None,
     input: str | None = None,  # noqa: A002 - the option's name
-) -> list[Record]:
-    """Records of the current version of every proxy, under one protocol. As `export_frame`."""
+    proxies: Collection[str] = (),
+) -> tuple[list[Record], list[str]]:
+    """Records of the current version of every proxy, under one protocol; arguments as above.
+
+    Returns:
+        The records, and the proxies that are left out because their file was edited since.
+    """
     name = BENCHMARKS[benchmark].name
+    wanted = {p if is_imported(p) else split_part(p)[0] for p in proxies}
+    where = {"proxy": sorted(wanted)} if wanted else {}
     records = [
         record
-        for record in store.records(benchmark=name, dataset=dataset)
+        for record in store.records(benchmark=name, dataset=dataset, **where)
         if batch_size is None or record.key.batch_size in (0, batch_size)
         if input is None or record.key.input in ("none", input)
     ]
     if not records:
-        raise InputError(f"{store.path} holds no scores of {benchmark} on {dataset}")
-    records = _newest(records)
+        of = f" of {', '.join(sorted(wanted))}" if wanted else ""
+        raise InputError(f"{store.path} holds no scores{of} of {benchmark} on {dataset}")
+    records, edited = _newest(records)
+    if edited and (edited & wanted or not records):
+        raise InputError(
+            f"{', '.join(sorted(edited))} was scored with other contents of its proxy file; name "
+            "the file with --proxy-file, or score again with it as it is now"
+        )
     _check_one_protocol(records)
-    return records
+    return records, sorted(edited)
 
 
-def _newest(records: Sequence[Record]) -> list[Record]:
+def _newest(records: Sequence[Record]) -> tuple[list[Record], set[str]]:
+    """Records of each proxy's current version, and the proxies that have none of that."""
     versions: dict[str, set[int]] = {}
     for record in records:
         versions.setdefault(record.key.proxy, set()).add(record.key.version)
     newest = {proxy: max(several) for proxy, several in versions.items()}
+    edited = set()
     for proxy, several in versions.items():
         if newest[proxy] < FIRST_HASH:
             continue
@@ -306,12 +328,11 @@ def _newest(records: Sequence[Record]) -> list[Record]:
         if current is None and len(several) == 1:
             continue
         if current not in several:
-            raise InputError(
-                f"{proxy} was scored with other contents of its proxy file; name the file with "
-                "--proxy-file, or score again with it as it is now"
-            )
-        newest[proxy] = current
-    return [record for record in records if record.key.version == newest[record.key.proxy]]
+            edited.add(proxy)
+        else:
+            newest[proxy] = current
+    kept = [r for r in records if r.key.version == newest[r.key.proxy]]
+    return [record for record in kept if record.key.proxy not in edited], edited
 
 
 def _check_one_protocol(records: Sequence[Record]) -> None:
