@@ -15,8 +15,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from benchmarks.errors import InputError
-from benchmarks.uninas import nodes as n
 from benchmarks.uninas import text
+from benchmarks.uninas.nodes import algebra as n
+from benchmarks.uninas.nodes.attention import ForkMergeAttention
+from benchmarks.uninas.nodes.forks import ForkMerge
+from benchmarks.uninas.nodes.layers import (
+    GELU,
+    BatchNorm,
+    Conv1,
+    Conv3,
+    ConvDepth5,
+    LayerNorm,
+    RelPosBias,
+    Softmax,
+    Zero,
+)
+from benchmarks.uninas.nodes.resizing import AvgAndUpsample, ExpandAndReduce, ReduceAndExpand
 
 DEPTHS = (2, 3, 5, 2)
 WIDTHS = (96, 192, 384, 768)
@@ -51,24 +65,24 @@ def known_block(code: str, width: int) -> Block:
     """
     match code:
         case "R":
-            unit = (n.Conv3(), n.BatchNorm(), n.GELU())
-            return Block(unit + unit, (n.Zero(),))
+            unit = (Conv3(), BatchNorm(), GELU())
+            return Block(unit + unit, (Zero(),))
         case "E":
-            squeeze = n.AvgAndUpsample((n.ReduceAndExpand((n.GELU(),)),))
-            excite = n.ForkMerge("copy", "multiply", ((), (squeeze,)))
-            norm = (n.BatchNorm(), n.GELU())
-            body = (*norm, n.ConvDepth5(), *norm, excite)
-            return Block((n.ExpandAndReduce(body), n.BatchNorm()), (n.Zero(),))
+            squeeze = AvgAndUpsample((ReduceAndExpand((GELU(),)),))
+            excite = ForkMerge("copy", "multiply", ((), (squeeze,)))
+            norm = (BatchNorm(), GELU())
+            body = (*norm, ConvDepth5(), *norm, excite)
+            return Block((ExpandAndReduce(body), BatchNorm()), (Zero(),))
         case "T":
             heads, rest = divmod(width, n.HEAD)
             if rest or heads not in n.HEADS:
                 known = ", ".join(str(n.HEAD * heads) for heads in n.HEADS)
                 raise InputError(f"a transformer block has {known} channels, not {width}")
-            maps: n.Sequence = (n.RelPosBias(), n.Softmax())
+            maps: n.Sequence = (RelPosBias(), Softmax())
             none: tuple[n.Sequence, ...] = ((),)
-            attention = n.ForkMergeAttention(none * 3 * heads, (maps,) * heads, none * heads)
-            mlp = n.ExpandAndReduce((n.LayerNorm(), n.GELU()), 4, "kaiming_normal_mlp")
-            return Block((attention, n.Conv1()), (mlp,))
+            attention = ForkMergeAttention(none * 3 * heads, (maps,) * heads, none * heads)
+            mlp = ExpandAndReduce((LayerNorm(), GELU()), 4, "kaiming_normal_mlp")
+            return Block((attention, Conv1()), (mlp,))
     raise InputError(f"unknown block {code!r}; known: R, E, T")
 
 

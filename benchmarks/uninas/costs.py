@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from benchmarks.uninas import nodes as n
 from benchmarks.uninas.architecture import Block, Model, Place
+from benchmarks.uninas.nodes import algebra as n
 
 
 def counts(model: Model) -> n.Counts:

@@ -8,7 +8,7 @@ from itertools import groupby
 from benchmarks.drawing import Block, Blocks, Box, Branch, Frame, Piece
 from benchmarks.uninas import architecture as a
 from benchmarks.uninas import costs
-from benchmarks.uninas import nodes as n
+from benchmarks.uninas.nodes import algebra as n
 
 
 def drawing(model: a.Model) -> Blocks:

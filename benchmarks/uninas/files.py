@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
-from benchmarks.uninas import nodes as n
 from benchmarks.uninas.architecture import DEPTHS, STEM, WIDTHS, Block, Model, known_block
+from benchmarks.uninas.nodes import algebra as n
 
 _FIELDS = (
     "img_size", "num_classes", "drop_rate", "embed_dim", "depths", "stem_width", "model_str",
@@ -237,7 +237,8 @@ def _nodes(
         if name == "SequentialModule":  # one within another is the same function
             made = _sequence(data, shape, here, outside, depth + 1)
         else:
-            others = (outside,) if name == "GELU" and outside else ()
+            kind = n.NODES.get(name)
+            others = (outside,) if outside and kind and kind.declares_outside else ()
             _compare(data, shape, here, others)
             made = (_node(name, params, shape, here, depth),)
         found += made
@@ -281,7 +282,7 @@ def _node(name: str, params: Mapping[str, Any], shape: n.Shape, place: str, dept
         if refusal is not None:
             raise ValueError(f"{refusal}, but it stands at {shape}")
         inner = iter(hollow.inner(shape))
-        resized = shape if isinstance(hollow, n.ExpandAndReduce | n.ReduceAndExpand) else None
+        resized = shape if kind.resizes else None
 
         def read(field: str, value: Any) -> tuple[n.Sequence, ...]:
             listed = value if isinstance(value, list) else [value]

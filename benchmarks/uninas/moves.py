@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from benchmarks.errors import InputError
-from benchmarks.uninas import nodes as n
 from benchmarks.uninas.architecture import DEPTHS, Block, Model
 from benchmarks.uninas.costs import counts
+from benchmarks.uninas.nodes import algebra as n
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-from benchmarks.uninas.nodes import NODES, Node, Sequence
+from benchmarks.uninas.nodes.algebra import NODES, Node, Sequence
 
 _TOKEN = re.compile(r"[a-z][a-z0-9]*|[0-9]+\*|\[[a-z0-9_,]*\]|[(),;]")
 _DEEPEST = 64

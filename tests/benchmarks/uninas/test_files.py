@@ -11,9 +11,9 @@ from hypothesis import given, settings
 
 from benchmarks.errors import InputError
 from benchmarks.uninas import files, moves
-from benchmarks.uninas import nodes as n
 from benchmarks.uninas.architecture import KNOWN, Model
 from benchmarks.uninas.costs import counts as size_of
+from benchmarks.uninas.nodes import algebra as n
 from tests.benchmarks.uninas.models import built, images, small, walks
 
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from benchmarks.errors import InputError
 from benchmarks.uninas import moves
-from benchmarks.uninas import nodes as n
 from benchmarks.uninas.architecture import KNOWN, Block, Model, known_block
 from benchmarks.uninas.costs import counts as size_of
+from benchmarks.uninas.nodes import algebra as n
+from benchmarks.uninas.nodes.resizing import SCHEMES, ExpandAndReduce
 from tests.benchmarks.uninas.models import SMALL, built, images, learn, small, walks, wanderer
 
 
@@ -181,7 +182,7 @@ def _neighbours(block: Block) -> list[Block]:
 
 def _usual(block: Block) -> Block:
     def usual(node: n.Node) -> n.Node:
-        return replace(node, scheme=n.SCHEMES[0]) if isinstance(node, n.ExpandAndReduce) else node
+        return replace(node, scheme=SCHEMES[0]) if isinstance(node, ExpandAndReduce) else node
 
     return replace(block, sub2=tuple(map(usual, block.sub2)))
 

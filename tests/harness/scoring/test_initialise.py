@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.nasbench201.network import Network
 from benchmarks.types import derive_seed
-from benchmarks.uninas.network import RelativePositionBias
+from benchmarks.uninas.modules import RelativePositionBias
 from harness.proxies import PROXIES
 from harness.scoring.initialise import initialise, weight_seed
 from tests.harness.networks import MIXED, randomised

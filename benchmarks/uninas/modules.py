@@ -1,0 +1,163 @@
+"""What nodes are built of: sequences as modules, and the layers that torch does not have.
+
+Parameters that no gradient can reach (those before a `Zero`) are frozen as they are built, which
+the model's structure decides, so that a changed model has it right at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.uninas.nodes import algebra as n
+
+_EPS = 1e-6
+
+
+def sequence(nodes: n.Sequence, shape: n.Shape, live: bool = True) -> nn.Sequential:
+    """A sequence of nodes as modules, (B, C, H, W) to the same shape.
+
+    Args:
+        nodes: The sequence.
+        shape: (C, H, W) that it takes.
+        live: Whether a gradient reaches its output; without, all parameters are frozen.
+    """
+    made = []
+    for node, reached in zip(nodes, n.liveness(nodes, live), strict=True):
+        made.append(node.module(shape, reached))
+        shape = node.output(shape)
+    return nn.Sequential(*made)
+
+
+def sequences(node: n.Node, shape: n.Shape, live: bool) -> list[nn.Sequential]:
+    """The sequences that a node holds, as modules. Arguments as of `Node.module`."""
+    return [
+        sequence(inside, inner, live and reached)
+        for inside, inner, reached in zip(
+            node.sequences, node.inner(shape), node.reached(), strict=True
+        )
+    ]
+
+
+class NodeModule(nn.Module):
+    """A node that torch has no module for: its parts, and the node's own way through them.
+
+    Args:
+        node: Its `compute` is what the module computes.
+        parts: Modules, and tensors that are no parameters, as attributes.
+    """
+
+    def __init__(self, node: n.Node, **parts: nn.Module | Tensor) -> None:
+        super().__init__()
+        self.node = node
+        for name, part in parts.items():
+            if isinstance(part, Tensor):
+                self.register_buffer(name, part, persistent=False)
+            else:
+                self.add_module(name, part)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', H, W)."""
+        return self.node.compute(self, x)
+
+    def _get_name(self) -> str:
+        return self.node.name
+
+
+def convolution(
+    c_in: int,
+    c_out: int,
+    kernel: int = 1,
+    *,
+    stride: int = 1,
+    depthwise: bool = False,
+    bias: bool = True,
+    scheme: str = "kaiming_normal",
+    live: bool = True,
+) -> nn.Conv2d:
+    """A convolution that keeps the resolution at stride 1.
+
+    Weights are drawn once, by the scheme: normal with variance 2 / (c_out kernel^2), or Xavier
+    uniform; biases are 0, of the transformer's MLP N(0, 1e-12).
+    """
+    layer: nn.Conv2d = nn.utils.skip_init(
+        nn.Conv2d,
+        c_in,
+        c_out,
+        kernel,
+        stride,
+        padding=kernel // 2,
+        groups=c_in if depthwise else 1,
+        bias=bias,
+    )
+    if scheme == "xavier_uniform":
+        nn.init.xavier_uniform_(layer.weight)
+    else:
+        nn.init.normal_(layer.weight, 0, math.sqrt(2 / (c_out * kernel**2)))
+    if layer.bias is not None:
+        nn.init.normal_(layer.bias, 0, 1e-6 if scheme == "kaiming_normal_mlp" else 0.0)
+    return layer.requires_grad_(live)
+
+
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels of every pixel of a map (B, C, H, W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, eps=_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normalised: Tensor = self.norm(x.permute(0, 2, 3, 1))
+        return normalised.permute(0, 3, 1, 2)
+
+
+class PixelBatchNorm(nn.BatchNorm2d):
+    """Batch norm at one pixel, behind a global average.
+
+    A batch of one image has one value a channel then, of which there are no statistics: those
+    that have been running serve instead, in train mode as in eval mode.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """As in `torch.nn.BatchNorm2d`."""
+        if not self.training or input.numel() > input.shape[1]:
+            return super().forward(input)
+        mean, variance = self.running_mean, self.running_var
+        return functional.batch_norm(
+            input, mean, variance, self.weight, self.bias, False, 0.0, self.eps
+        )
+
+
+class RelativePositionBias(nn.Module):
+    """Adds table[(a - c + s - 1) (2 s - 1) + (b - d + s - 1)] to the map between pixels.
+
+    Row (a, b) and column (c, d) are pixels of an image of side s; the map is (B, C, s^2, s^2).
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.table = nn.Parameter(torch.empty((2 * side - 1) ** 2))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Truncated normal of deviation 0.02."""
+        nn.init.trunc_normal_(self.table, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        s = self.side
+        # windows[a, b, i, j] = table[a + i, b + j], wanted at i = s - 1 - c: no index of s^4.
+        windows = self.table.view(2 * s - 1, 2 * s - 1).unfold(0, s, 1).unfold(1, s, 1)
+        return x + windows.flip(2, 3).reshape(s * s, s * s)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, over: nn.Module) -> Tensor:
+    """q, k, v (B, D, H, W) -> (B, D, H, W): over(q^T k / sqrt(D)) v."""
+    q, k, values = q.flatten(2), k.flatten(2), v.flatten(2)
+    products = (q.transpose(1, 2) @ k)[:, None] / math.sqrt(q.shape[1])
+    between: Tensor = over(products)
+    attended = values @ between[:, 0].transpose(1, 2)
+    return attended.reshape(v.shape)
