@@ -149,6 +149,15 @@ def test_the_house_has_few_doors() -> None:
     assert len([p for p in entries if not p.is_dir()]) <= 8
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_spaces_are_known_by_what_they_can_do(path: Path) -> None:
+    """A space is imported by itself alone; others ask for the protocols of `benchmarks.types`."""
+    spaces = {p.parent.name for p in (ROOT / "benchmarks").glob("*/space.py")}
+    own = path.parts[len(ROOT.parts) + 1]
+    others = tuple(f"benchmarks.{name}." for name in spaces - {own})
+    assert not [m for m in imports(path) if m.startswith(others)]
+
+
 @pytest.mark.parametrize("path", PROXIES, ids=lambda p: p.stem)
 def test_no_proxy_imports_another(path: Path) -> None:
     others = {f"harness.proxies.{p.stem}." for p in PROXIES if p != path}
@@ -180,8 +189,10 @@ def test_no_algorithm_imports_another(path: Path) -> None:
         "harness.report.published_plots",
         "benchmarks.nasbench201.table",
         "benchmarks.nasbench201",
+        "benchmarks.nasbench101",
         "benchmarks.mobilenetv2",
         "benchmarks.uninas",
+        "benchmarks.uninas.drawing",
         "benchmarks.uninas.moves",
         "benchmarks.uninas.files",
         "harness.report.drawings",
