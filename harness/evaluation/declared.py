@@ -31,7 +31,8 @@ class Metric:
         summary: What it is, in a line.
         long: Its name in a sentence; default: the title.
         short: Its name where there is little room; default: the title.
-        symbol: Its name in LaTeX; default: the title.
+        symbol: Its name in LaTeX; default: the title, escaped.
+        label: Its name on the axis of a figure, with mathematics; default: the long one.
         higher_is_better: None where neither is, as of a correlation with size.
         shown: "narrow": in the terminal's table and the pages; "wide": in the pages;
             "csv": in `evaluation.csv` alone.
@@ -52,6 +53,7 @@ class Metric:
     long: str = ""
     short: str = ""
     symbol: str = ""
+    label: str = ""
     higher_is_better: bool | None = True
     shown: Literal["narrow", "wide", "csv"] = "wide"
     place: int = 100
@@ -62,17 +64,12 @@ class Metric:
     published: bool = False
 
     def __post_init__(self) -> None:
-        for field in ("long", "short", "symbol"):
-            object.__setattr__(self, field, getattr(self, field) or self.title)
+        for field, other in (("long", self.title), ("short", self.title), ("label", self.long)):
+            object.__setattr__(self, field, getattr(self, field) or other or self.title)
 
     def measure(self, ranking: Ranking) -> Measured:
         """Its value, and its values under resampling."""
         return Measured(self.value(ranking), self.bootstrap(ranking))
-
-    @property
-    def label(self) -> str:
-        r"""Its name on the axis of a figure: "Kendall's $\tau$"."""
-        return self.long.replace(self.short, self.symbol)
 
 
 #: Every metric, by name, in the order of the columns of `evaluation.csv` (`METRICS.names`).
@@ -126,6 +123,7 @@ _declare(
         long="Kendall's tau",
         short="tau",
         symbol=r"$\tau$",
+        label=r"Kendall's $\tau$",
         shown="narrow",
         place=10,
         comparable=True,
@@ -142,6 +140,7 @@ _declare(
         long="Spearman's rho",
         short="rho",
         symbol=r"$\rho$",
+        label=r"Spearman's $\rho$",
         shown="narrow",
         place=20,
         comparable=True,
@@ -215,6 +214,7 @@ for _size, _title, _place in zip(
             f"Kendall's tau of the scores to {_size}: how much a proxy ranks by size.",
             long=f"Kendall's tau to {_size}",
             short=f"to {_size}",
+            symbol=rf"$\tau_\mathrm{{{_size}}}$",
             higher_is_better=None,
             shown="narrow" if _size == "params" else "wide",
             place=_place,
@@ -233,6 +233,7 @@ _declare(
         ),
         "Kendall's partial tau of scores and accuracies given the number of parameters.",
         long="partial tau given params",
+        symbol=r"$\tau_{\cdot\mid\mathrm{params}}$",
         place=50,
         interval=False,
     )
@@ -246,6 +247,7 @@ _declare(
         "By how much tau exceeds that of the number of parameters, on the same resamples.",
         long="tau less that of params",
         short="over params",
+        symbol=r"$\tau - \tau(\mathrm{params})$",
         shown="narrow",
         place=40,
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
+from harness.evaluation.declared import METRICS
 from harness.report import style
 
 
@@ -48,7 +50,8 @@ def tau_chart(
     axes.set_xlim(low, 1.0)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
-    axes.set_xlabel("Kendall's $\\tau$ with trained accuracy (dot, 95 % interval)")
+    label = METRICS["kendall_tau"].label
+    axes.set_xlabel(f"{label} with trained accuracy (dot, 95 % interval)")
     if ceiling is not None:
         axes.axvspan(ceiling[1], ceiling[2], color=style.CEILING, alpha=0.2, lw=0)
         axes.axvline(ceiling[0], color=style.CEILING, lw=1.5, ls="--")
@@ -140,7 +143,8 @@ def ranking_figure(
     points = None
     for axes, (name, arrays) in zip(grid.flat, panels.items(), strict=False):
         points = rank_scatter(axes, *arrays, scale=1.0 if width > 3 else 0.3)
-        axes.set_title(f"{name}   $\\tau$ = {taus[name]:.3f}", fontsize=11 if width > 3 else 8)
+        tau = METRICS["kendall_tau"].symbol
+        axes.set_title(f"{name}   {tau} = {taus[name]:.3f}", fontsize=11 if width > 3 else 8)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -148,4 +152,53 @@ def ranking_figure(
     figure.supylabel("trained accuracy (%; the lowest 2 % not shown)", fontsize=10)
     if points is not None:
         figure.colorbar(points, ax=grid, label="parameters (M)", shrink=0.9)
+    return figure
+
+
+def difference_figure(
+    pairs: pd.DataFrame, title: str, metric: str = "kendall_tau", order: Sequence[str] = ()
+) -> Figure:
+    """By how much each proxy ranks better than each other: a matrix, row less column.
+
+    A cell is coloured where the 95 % interval of the difference excludes 0, and stays pale where
+    it does not.
+
+    Args:
+        pairs: Of `harness.evaluation.compare.compare_all`.
+        title: Of the figure.
+        metric: Which of the pairs'.
+        order: Names in the order in which they stand; those that it lacks come last.
+    """
+    rows = pairs[pairs["metric"] == metric]
+    there = list(dict.fromkeys([*rows["a"], *rows["b"]]))
+    names = [name for name in order if name in there]
+    names += [name for name in there if name not in names]
+    place = {name: index for index, name in enumerate(names)}
+    side = 2.4 + 0.46 * len(names)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    colours = np.full((len(names), len(names), 4), mpl.colors.to_rgba("#f4f5f7"))
+    for _, row in rows.iterrows():
+        i, j = place[row["a"]], place[row["b"]]
+        value, sure = float(row["difference"]), row["low"] > 0 or row["high"] < 0
+        for y, x, signed in ((i, j, value), (j, i, -value)):
+            colour = style.BETTER if signed > 0 else style.WORSE if signed < 0 else style.MUTED
+            colours[y, x] = mpl.colors.to_rgba(colour, 0.85 if sure else 0.13)
+            text = f"{signed:+.2f}".replace("0.", ".", 1) if math.isfinite(signed) else "-"
+            ink = "white" if sure else style.INK
+            axes.text(x, y, text, ha="center", va="center", fontsize=8, color=ink)
+    axes.imshow(colours)
+    axes.set_xticks(range(len(names)), names, rotation=50, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", lw=1.5)
+    axes.tick_params(which="both", length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_title(title)
+    label = METRICS[metric].label
+    axes.set_xlabel(
+        f"{label}: row less column; strong where the paired 95 % interval excludes 0", fontsize=9
+    )
     return figure

@@ -18,12 +18,21 @@ ACCENT = "#1f6feb"
 BASELINE = "#9aa0a6"
 CEILING = "#c2410c"
 AGGREGATE = "#0f8a5f"
+BETTER = "#1f6feb"
+WORSE = "#c2410c"
 MODEL = "#8250df"
 SIZE_MAP = "viridis"
 
 #: Pixels of a figure's width at most.
 WIDEST = 1700
 _DPI = 160
+#: Endings of a figure's files; what a file says of its making is left out, so that the same figure
+#: is the same file.
+_FORMATS: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
 
 _RC: dict[Any, object] = {
     "figure.dpi": 100,
@@ -53,19 +62,19 @@ def house_style() -> Iterator[None]:
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write a figure as PNG and SVG, each whole or not at all.
+    """Write a figure as PNG, SVG and PDF, each whole or not at all.
 
     Args:
         figure: What to write.
         path: Without an ending.
 
     Returns:
-        The two files.
+        The files.
     """
     written = []
     # Wide figures would be megabytes; rasterised points in an SVG follow the same number.
     dpi = min(_DPI, WIDEST / figure.get_figwidth())
-    for ending, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+    for ending, metadata in _FORMATS.items():
         target = path.with_suffix(ending)
         with replacing(target) as temporary:
             figure.savefig(

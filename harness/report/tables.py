@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.evaluation import declared
+from harness.evaluation.declared import METRICS, Metric
+
 
 @dataclass(frozen=True)
 class Column:
@@ -69,38 +72,90 @@ def milliseconds(seconds: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
-#: What a person reads; evaluation.csv holds every metric with its interval.
-COLUMNS: Sequence[Column] = (
-    Column("proxy", lambda row: str(row["proxy"])),
-    Column("n", _count("n")),
-    Column("failed", _count("failed")),
-    Column("Kendall tau", with_interval("kendall_tau")),
-    Column("Spearman", with_interval("spearman")),
-    Column("nDCG", with_interval("ndcg")),
-    Column("tau - tau(params)", with_interval("tau_minus_params")),
-    Column("partial tau | params", _plain("partial_tau_params")),
-    Column("tau to params", _plain("tau_params")),
-    Column("to flops", _plain("tau_flops")),
-    Column("to layers", _plain("tau_layers")),
-    Column("top-1 % (regret)", lambda r: f"{r['top1_accuracy']:.2f} ({r['top1_regret']:.2f})"),
-    Column("prec. top 5%", _plain("precision_top5")),
-    Column("ties", lambda row: f"{100 * row['tie_share']:.0f}%"),
-    Column("ms/arch", lambda row: milliseconds(row["seconds"])),
-)
-
-#: The columns that fit a terminal.
-NARROW = (
-    "proxy", "n", "failed", "Kendall tau", "Spearman", "nDCG", "tau - tau(params)",
-    "tau to params", "ms/arch",
-)  # fmt: skip
+def columns() -> list[Column]:
+    """What a person reads; `evaluation.csv` holds every metric with its interval."""
+    return [
+        Column("proxy", lambda row: str(row["proxy"])),
+        _N,
+        _FAILED,
+        *map(_metric_column, declared.shown()),
+        Column("ties", lambda row: f"{100 * row['tie_share']:.0f}%"),
+        _COST,
+    ]
 
 
-def cells(evaluation: pd.DataFrame, titles: Sequence[str] | None = None) -> list[list[str]]:
+_N = Column("n", _count("n"))
+_FAILED = Column("failed", _count("failed"))
+_COST = Column("ms/arch", lambda row: milliseconds(row["seconds"]))
+
+
+def _metric_column(metric: Metric) -> Column:
+    text = (with_interval if metric.interval else _plain)(metric.name, metric.digits)
+    if not metric.beside:
+        return Column(metric.title, text)
+    other = _plain(metric.beside, metric.digits)
+    return Column(metric.title, lambda row: f"{text(row)} ({other(row)})")
+
+
+def cells(evaluation: pd.DataFrame) -> list[list[str]]:
     """Heading and rows of the shown table, the best tau first."""
-    chosen = [column for column in COLUMNS if titles is None or column.title in titles]
+    return _table(evaluation, columns())
+
+
+def _table(evaluation: pd.DataFrame, chosen: Sequence[Column]) -> list[list[str]]:
     ordered = evaluation.sort_values("kendall_tau", ascending=False, kind="stable")
     body = [[column.text(row) for column in chosen] for _, row in ordered.iterrows()]
     return [[column.title for column in chosen], *body]
+
+
+#: What a terminal is sure to have.
+WIDTH = 100
+
+
+def narrow(evaluation: pd.DataFrame, width: int = WIDTH) -> tuple[list[list[str]], str]:
+    """The table as it fits a terminal: fewer columns, and an interval of the first metric alone.
+
+    Args:
+        evaluation: Of `harness.evaluation.evaluate.evaluate`.
+        width: Of the terminal; a table of k columns needs 3 k + 1 beside its text.
+
+    Returns:
+        Heading and rows, the best tau first; and a line that says what is left out.
+    """
+    first, *others = declared.shown(narrow=True)
+    numbers = [Column(metric.short, _plain(metric.name, metric.digits)) for metric in others]
+    lead = [_N, _FAILED] if (evaluation["failed"] > 0).any() else [_N]
+    lead.append(Column(f"{first.short} [95 % interval]", with_interval(first.name, first.digits)))
+    room = width - _width(_table(evaluation, [*lead, _COST])) - 4  # of the proxies' column
+    longest = max(len(str(name)) for name in [*evaluation["proxy"], "proxy"])
+    while numbers and room - _width(_table(evaluation, numbers)) + 1 < longest:
+        numbers.pop()
+    if numbers:
+        room -= _width(_table(evaluation, numbers)) - 1
+    proxy = Column("proxy", lambda row: _shortened(str(row["proxy"]), max(room, 8)))
+    shown = [first.title, *(metric.title for metric in others[: len(numbers)])]
+    left = [metric.title for metric in declared.shown() if metric.title not in shown]
+    line = f"not shown: {', '.join(left)}, ties"
+    return _table(evaluation, [proxy, *lead, *numbers, _COST]), (
+        f"{line}, other intervals; evaluation.md has them, evaluation.csv all"
+    )
+
+
+def _width(table: Sequence[Sequence[str]]) -> int:
+    """Characters of a table with borders."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return sum(widths) + 3 * len(widths) + 1
+
+
+def _shortened(name: str, room: int) -> str:
+    """A name whose middle is left out where it has no room.
+
+    >>> _shortened("log-rank(vkdnw,jacov,flops)", 15)
+    'log-ran…,flops)'
+    """
+    if len(name) <= room:
+        return name
+    return f"{name[: room // 2]}…{name[len(name) - (room - 1) // 2 :]}"
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:
@@ -140,3 +195,126 @@ def evaluation_markdown(
     )
     parts += [f"![{name.rpartition('.')[0]}]({name})" for name in figures]
     return "\n\n".join(parts) + "\n"
+
+
+_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
+_LATEX = str.maketrans(_SPECIAL)
+
+
+def escaped(text: str) -> str:
+    r"""Text for LaTeX.
+
+    >>> escaped("grad_norm 5%")
+    'grad\\_norm 5\\%'
+    """
+    return text.translate(_LATEX)
+
+
+def latex_title(metric: Metric) -> str:
+    """The heading of a metric in LaTeX."""
+    return metric.symbol or escaped(metric.title)
+
+
+def latex_number(value: float, digits: int = 3) -> str:
+    """A number for LaTeX, or a dash where there is none."""
+    return f"${value:.{digits}f}$" if math.isfinite(value) else "--"
+
+
+def evaluation_latex(evaluation: pd.DataFrame, protocol: Sequence[str]) -> str:
+    r"""The evaluation as a LaTeX `tabular`, for `\input`. Needs the package booktabs.
+
+    Args:
+        evaluation: Of `harness.evaluation.evaluate.evaluate`.
+        protocol: Lines that say what the figures rest on; they become comments.
+    """
+    metrics = declared.shown()
+    lines = [r"% Needs \usepackage{booktabs}. Brackets: 95 % bootstrap intervals."]
+    lines += [f"% {line}" for line in protocol]
+    lines += [rf"\begin{{tabular}}{{lr{'r' * len(metrics)}}}", r"\toprule"]
+    lines.append(" & ".join(["Proxy", "$n$", *map(latex_title, metrics)]) + r" \\")
+    lines.append(r"\midrule")
+    ordered = evaluation.sort_values("kendall_tau", ascending=False, kind="stable")
+    for _, row in ordered.iterrows():
+        cells_of = [escaped(str(row["proxy"])), f"{int(row['n']):,}".replace(",", "{,}")]
+        cells_of += [_latex_cell(row, metric) for metric in metrics]
+        lines.append(" & ".join(cells_of) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_cell(row: pd.Series, metric: Metric) -> str:
+    name, digits = metric.name, metric.digits
+    text = latex_number(row[name], digits)
+    if metric.beside:
+        text += f" ({latex_number(row[metric.beside], digits)})"
+    if not metric.interval:
+        return text
+    if row["seeds"] > 1 and math.isfinite(row[f"{name}_sd"]):
+        text += rf" $\pm$ {latex_number(row[f'{name}_sd'], digits)}"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if math.isfinite(low) and math.isfinite(high):
+        span = f"{latex_number(low, digits)}, {latex_number(high, digits)}"
+        text += rf" {{\scriptsize [{span}]}}"
+    return text
+
+
+# ------------------------------------------------------------------ differences between proxies
+
+
+def comparison_cells(pairs: pd.DataFrame, against: str, *, narrow: bool = False) -> list[list[str]]:
+    """Heading and rows of all proxies compared with one, the best first.
+
+    Args:
+        pairs: Of `harness.evaluation.compare.compare_all`, all against that one.
+        against: Its name.
+        narrow: Leave out n, and all intervals but the first, so that it fits a terminal.
+    """
+    names = list(dict.fromkeys(pairs["metric"]))
+    heading = [f"less {against}"] if narrow else [f"less {against}", "n"]
+    for name in names:
+        heading += [METRICS[name].short, "above 0"]
+    ordered = pairs[pairs["metric"] == names[0]].sort_values(
+        "difference", ascending=False, kind="stable"
+    )
+    body = []
+    for _, first in ordered.iterrows():
+        rows = pairs[pairs["a"] == first["a"]].set_index("metric")
+        line = [str(first["a"])] if narrow else [str(first["a"]), f"{int(first['n']):,}"]
+        for name in names:
+            row = rows.loc[name]
+            line += [_difference(row, narrow and name != names[0]), _percent(row["share_above"])]
+        body.append(line)
+    return [heading, *body]
+
+
+def _difference(row: pd.Series, alone: bool) -> str:
+    value, low, high = (row[name] for name in ("difference", "low", "high"))
+    if not math.isfinite(value):
+        return "-"
+    text = f"{value:+.3f}"
+    return f"{text} [{low:+.3f}, {high:+.3f}]" if math.isfinite(low) and not alone else text
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%" if math.isfinite(share) else "-"
+
+
+def comparison_markdown(pairs: pd.DataFrame, against: str) -> str:
+    """All proxies compared with one as a part of a page.
+
+    Args:
+        pairs: Of `harness.evaluation.compare.compare_all`, all against that one.
+        against: Its name.
+    """
+    return "\n\n".join(
+        [
+            f"## Compared with {against}",
+            markdown(comparison_cells(pairs, against)),
+            f"Each proxy less {against}, on the architectures that both have; in brackets: 95 % "
+            "paired bootstrap intervals, the same resamples for both. above 0: share of the "
+            "resamples in which the proxy is better, ties count half.",
+        ]
+    )

@@ -54,7 +54,7 @@ def test_figures_are_written_whole_and_the_same_twice(count: int, tmp_path: Path
         for attempt in ("one", "two"):
             figure = plots.ranking_figure(panels, dict.fromkeys(panels, 0.5), "title")
             written = style.save(figure, tmp_path / attempt)
-            assert [path.suffix for path in written] == [".png", ".svg"]
-    for ending in ("png", "svg"):
+            assert [path.suffix for path in written] == [".png", ".svg", ".pdf"]
+    for ending in ("png", "svg", "pdf"):
         first, second = ((tmp_path / f"{a}.{ending}").read_bytes() for a in ("one", "two"))
         assert first == second
