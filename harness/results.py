@@ -26,7 +26,7 @@ class _Shown:
     """A result that can be written; it is the stage's own, with what only the report knows."""
 
     @classmethod
-    def of(cls, plain: Any) -> Self:
+    def showing(cls, plain: Any) -> Self:
         """The same data with figures and folder."""
         return cls(**{field.name: getattr(plain, field.name) for field in fields(plain)})
 
@@ -38,7 +38,7 @@ class Evaluation(_Shown, evaluated.Evaluation):
     @property
     def figures(self) -> list[str]:
         """Names of the figures that there is the data for."""
-        return evaluation_report.available(self)
+        return [name for name, make in evaluation_report.FIGURES.items() if make(self) is not None]
 
     def figure(self, name: str = "tau") -> Figure:
         """A figure: "tau", "ranking" (predicted rank against accuracy), "differences".
@@ -69,13 +69,14 @@ class Evaluation(_Shown, evaluated.Evaluation):
         written = evaluation_report.save(self, target)
         return written + evaluation_report.write_evaluation(self, target, against=against)
 
-    def cells(self, *, narrow: bool = False) -> list[list[str]]:
-        """Heading and rows of the table as text; a narrow one fits a terminal."""
-        return tables.cells(self.table, narrow=narrow)
+    def cells(self) -> tuple[list[list[str]], str]:
+        """Heading and rows of the table as text that fits a terminal, and what is left out."""
+        return tables.narrow(self.table)
 
     def comparison_cells(self, against: str) -> list[list[str]]:
         """Heading and rows of the paired differences to one proxy, as text."""
-        return tables.comparison_cells(self.comparisons(self.labels([against])[0]), against)
+        name = self.labels([against])[0]
+        return tables.comparison_cells(self.comparisons(name), name, narrow=True)
 
     @staticmethod
     def labels(names: Sequence[str]) -> list[str]:
@@ -171,17 +172,13 @@ class Built(_Shown, built.Built):
             return style.save(drawings.figure(self.drawing), Path(path))
 
 
-_KINDS = {
-    "evaluation": (Evaluation, evaluation_report.load),
-    "search": (SearchResult, search_report.load),
-    "table": (TableResult, published_folder.load),
-}
-
-
 def load(folder: Path) -> Evaluation | SearchResult | TableResult:
     """A result that was written into a folder; see `harness.api.load`."""
     kind = folders.read(folder)["kind"]
-    if kind not in _KINDS:
-        raise InputError(f"{folder / folders.FILE} is of the unknown kind {kind!r}")
-    shown, read = _KINDS[kind]
-    return shown.of(read(folder))
+    if kind == "evaluation":
+        return Evaluation.showing(evaluation_report.load(folder))
+    if kind == "search":
+        return SearchResult.showing(search_report.load(folder))
+    if kind == "table":
+        return TableResult.showing(published_folder.load(folder))
+    raise InputError(f"{folder / folders.FILE} is of the unknown kind {kind!r}")

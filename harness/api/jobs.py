@@ -108,7 +108,7 @@ def evaluate(
         force=force,
         console=console_of(progress),
     )
-    result = Evaluation.of(found)
+    result = Evaluation.showing(found)
     if target is not None:
         result.write(target, against=against, force=True)
     return result
@@ -256,7 +256,7 @@ def tables(
         force=force,
         console=console_of(progress),
     )
-    result = TableResult.of(found)
+    result = TableResult.showing(found)
     if target is not None:
         result.write(target, force=True)
     return result
@@ -341,7 +341,7 @@ def search(
         force=force,
         console=console_of(progress),
     )
-    result = SearchResult.of(found)
+    result = SearchResult.showing(found)
     if target is not None:
         result.write(target, force=True)
     return result
@@ -373,7 +373,7 @@ def build(
     from harness.inspect.built import build as make
     from harness.results import Built
 
-    return Built.of(make(architecture, space, dataset, seed))
+    return Built.showing(make(architecture, space, dataset, seed))
 
 
 def load(folder: str | Path) -> Evaluation | SearchResult | TableResult:

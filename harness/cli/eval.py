@@ -74,8 +74,9 @@ def evaluate(
         drop_diverged=drop_diverged, ndcg_p=ndcg_p, resamples=resamples, held=not only,
         against=against, out=folder, force=force or out is None, progress=console,
     )  # fmt: skip
-    show_table(f"{result.title}, {result.facts['set']}", result.cells(narrow=True))
-    show_lines(result.protocol)
+    rows, left_out = result.cells()
+    show_table(f"{result.title}, {result.facts['set']}", rows)
+    show_lines([line for line in (left_out, *result.protocol) if line])
     if against is not None:
         show_table(f"difference to {against}, paired", result.comparison_cells(against))
     console.print(

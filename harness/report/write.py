@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,12 +24,9 @@ from matplotlib.figure import Figure
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
 from harness.evaluation.result import Evaluation
-from harness.report import plots, style, tables
-from harness.report.environment import environment
+from harness.report import folders, plots, style, tables
 
-FILE = "result.json"
-_FORMAT = 1
-_KIND = "evaluation"
+KIND = "evaluation"
 #: Proxies that the figure of all pairs stays legible for.
 _LEGIBLE = 25
 
@@ -48,19 +44,10 @@ def save(result: Evaluation, folder: Path) -> list[Path]:
     Returns:
         The files.
     """
-    held = {
-        "format": _FORMAT,
-        "kind": _KIND,
-        "facts": result.facts,
-        "protocol": list(result.protocol),
-        # evaluation.csv is rounded; figures drawn again are to be the same to the last digit.
-        "table": result.table.to_csv(index=False, lineterminator="\n").splitlines(),
-    }
-    written = [
-        _write_text(folder / FILE, json.dumps(held, indent=1, ensure_ascii=False) + "\n"),
-        _write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n"),
-        _write_text(folder / "evaluation.csv", tables.evaluation_csv(result.table)),
-    ]
+    # evaluation.csv is rounded; figures drawn again are to be the same to the last digit.
+    table = result.table.to_csv(index=False, lineterminator="\n").splitlines()
+    written = folders.write(folder, KIND, result.facts, list(result.protocol), table=table)
+    written.append(folders.text(folder / "evaluation.csv", tables.evaluation_csv(result.table)))
     if len(result.scores):
         scores = result.scores.drop(columns="accuracy")
         written.append(_parquet(folder / "scores.parquet", scores))
@@ -69,7 +56,7 @@ def save(result: Evaluation, folder: Path) -> list[Path]:
         written.append(_parquet(folder / "accuracies.parquet", accuracies))
     if _compared(result):
         differences = result.comparisons().to_csv(index=False, lineterminator="\n")
-        written.append(_write_text(folder / "differences.csv", differences))
+        written.append(folders.text(folder / "differences.csv", differences))
     return written
 
 
@@ -82,20 +69,16 @@ def load(folder: Path) -> Evaluation:
     Raises:
         InputError: There is none in the folder, or it is damaged or of a later format.
     """
-    path = folder / FILE
+    held = folders.read(folder)
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        if (held["format"], held["kind"]) != (_FORMAT, _KIND):
-            raise ValueError(f"it is {held['kind']}, format {held['format']}")
+        if held["kind"] != KIND:
+            raise ValueError(f"it is of the kind {held['kind']}")
         table = _read_csv("\n".join(held["table"]))
         protocol, facts = tuple(map(str, held["protocol"])), dict(held["facts"])
-    except FileNotFoundError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{folder} holds no {FILE}; name a folder that harness eval wrote"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} describes no evaluation ({type(error).__name__}: {error}); evaluate again"
+            f"{folder / folders.FILE} describes no evaluation ({type(error).__name__}: {error}); "
+            "evaluate again"
         ) from error
     scores = _read_parquet(folder / "scores.parquet")
     if scores is None:
@@ -142,12 +125,6 @@ def _read_parquet(path: Path) -> pd.DataFrame | None:
 def _parquet(path: Path, frame: pd.DataFrame) -> Path:
     with replacing(path) as temporary:
         frame.to_parquet(temporary, index=False, compression="zstd")
-    return path
-
-
-def _write_text(path: Path, content: str) -> Path:
-    with replacing(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
     return path
 
 
@@ -254,8 +231,8 @@ def write_evaluation(result: Evaluation, folder: Path, *, against: str | None = 
     if against is not None:
         compared = tables.comparison_markdown(result.comparisons(against), against)
         page = f"{page}\n{compared}\n"
-    written.append(_write_text(folder / "evaluation.csv", tables.evaluation_csv(result.table)))
-    written.append(_write_text(folder / "evaluation.md", page))
+    written.append(folders.text(folder / "evaluation.csv", tables.evaluation_csv(result.table)))
+    written.append(folders.text(folder / "evaluation.md", page))
     latex = tables.evaluation_latex(result.table, result.protocol)
-    written.append(_write_text(folder / "evaluation.tex", latex))
+    written.append(folders.text(folder / "evaluation.tex", latex))
     return written
