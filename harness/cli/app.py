@@ -242,9 +242,8 @@ def _report(
     write(folder / "evaluation.md", tables.evaluation_markdown(evaluation, protocol, figures))
     write(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
 
-    shown, left_out = tables.narrow(evaluation)
-    show_table(f"{title}, {plan.set_name}", shown)
-    console.print(f"  {left_out}", highlight=False)
+    show_table(f"{title}, {plan.set_name}", tables.cells(evaluation, narrow=True))
+    console.print(f"  {tables.left_out(evaluation)}", highlight=False)
     for line in protocol:
         console.print(f"  {line}", highlight=False)
     console.print(

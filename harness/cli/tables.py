@@ -50,9 +50,9 @@ class _Part:
     """What comes of one dataset.
 
     Attributes:
-        rows: Of `harness.report.published.compare`.
+        rows: Of `harness.evaluation.published.compare`.
         protocol: Lines that say what the rows rest on.
-        correlations: Of `harness.scores.coverage.correlations`.
+        correlations: Of `harness.evaluation.correlations.correlations`.
         cost: Of `harness.report.published.cost_cells`.
         forward: Milliseconds of a forward pass.
     """
@@ -189,6 +189,7 @@ def _part(
     from harness.evaluation.correlations import correlations
     from harness.evaluation.judge import evaluate_held
     from harness.evaluation.predict import model_line
+    from harness.evaluation.published import compare
     from harness.proxies import PROXIES
     from harness.report import published as report
     from harness.scores.coverage import held
@@ -216,7 +217,7 @@ def _part(
                 resamples=resamples,
             )
             evaluation, notes = pd.concat([evaluation, more], ignore_index=True), notes + why
-        rows = report.compare(evaluation, published, request.dataset, request.batch_size)
+        rows = compare(evaluation, published, request.dataset, request.batch_size)
         matrices = correlations(found, truth, sizes)
         forward, cost = _cost(plan, store, found, rows)
         ceiling = ceiling_of(plan, truth)
@@ -308,6 +309,7 @@ def _report(parts: Mapping[str, _Part], published: Published, folder: Path) -> N
     comparison = pd.concat([part.rows for part in parts.values()], ignore_index=True)
     protocols = {dataset: part.protocol for dataset, part in parts.items()}
     matrices = {dataset: part.correlations for dataset, part in parts.items()}
+    stem = report.stem(published)
     heat_maps = {dataset: f"correlation_{dataset}.png" for dataset in parts}
     cost = pd.concat([part.cost for part in parts.values()], ignore_index=True)
 
@@ -320,9 +322,9 @@ def _report(parts: Mapping[str, _Part], published: Published, folder: Path) -> N
         for dataset, (tau, _) in matrices.items():
             figure = plots.correlation_figure(tau, f"{dataset}: Kendall's tau between methods")
             style.save(figure, folder / f"correlation_{dataset}")
-    write(folder / "table1.csv", tables.evaluation_csv(comparison))
-    write(folder / "table1.md", report.page(comparison, published, protocols, ["published.png"]))
-    write(folder / "table1.tex", report.latex(comparison, published, protocols))
+    write(folder / f"{stem}.csv", tables.evaluation_csv(comparison))
+    write(folder / f"{stem}.md", report.page(comparison, published, protocols, ["published.png"]))
+    write(folder / f"{stem}.tex", report.latex(comparison, published, protocols))
     write(folder / "correlation.csv", tables.evaluation_csv(report.correlation_long(matrices)))
     write(folder / "correlation.md", report.correlation_page(matrices, comparison, heat_maps))
     write(folder / "cost.csv", tables.evaluation_csv(cost))
@@ -339,7 +341,7 @@ def _report(parts: Mapping[str, _Part], published: Published, folder: Path) -> N
             console.print(f"  {line}", highlight=False)
     console.print(report.verdict(comparison))
     console.print(
-        f"Written to {folder}: table1 (.md, .csv, .tex), correlation (.md, .csv), cost (.md, "
+        f"Written to {folder}: {stem} (.md, .csv, .tex), correlation (.md, .csv), cost (.md, "
         f".csv), {', '.join(['published.png', 'size.png', *heat_maps.values()])} (and .svg)"
     )
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks import published as reader
 from benchmarks.errors import InputError
 from benchmarks.published import METRICS
+from harness.evaluation.published import compare
 from harness.report import published, published_plots, style
 
 TEXT = """# source: a paper, Table 9
@@ -31,7 +32,7 @@ def ours(name: str, value: float, **more: object) -> dict[str, object]:
 
 
 def compared(*rows: dict[str, object]) -> pd.DataFrame:
-    return published.compare(pd.DataFrame(rows), reader.parse(TEXT, "f.csv"), "d", 64)
+    return compare(pd.DataFrame(rows), reader.parse(TEXT, "f.csv"), "d", 64)
 
 
 def test_differences_marks_order_and_missing_rows() -> None:

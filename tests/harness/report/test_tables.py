@@ -56,7 +56,8 @@ def many(changes: dict[str, float]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("changes", [{}, {"failed": 0}, {"seeds": 3, "kendall_tau_sd": 0.012}])
 def test_the_narrow_table_fits_a_terminal(changes: dict[str, float]) -> None:
-    (heading, *body), line = tables.narrow(many(changes))
+    heading, *body = tables.cells(many(changes), narrow=True)
+    line = tables.left_out(many(changes))
     shown = RichTable()
     for name in heading:
         shown.add_column(name, overflow="fold")
@@ -74,7 +75,7 @@ def test_the_narrow_table_fits_a_terminal(changes: dict[str, float]) -> None:
 
 def test_a_long_name_is_shortened_in_a_narrow_table() -> None:
     name = "log-rank(vkdnw,jacov,az_nas.expressivity,az_nas.trainability,flops)"
-    (_, *body), _ = tables.narrow(evaluation().assign(proxy=name))
+    _, *body = tables.cells(evaluation().assign(proxy=name), narrow=True)
     assert "…" in body[0][0]
     assert body[0][0].endswith("flops)")
 
