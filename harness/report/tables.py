@@ -131,6 +131,10 @@ def _table(evaluation: pd.DataFrame, chosen: Sequence[Column]) -> list[list[str]
     return [[column.title for column in chosen], *body]
 
 
+#: Characters of a name that matter more than another column.
+_NAME = 20
+
+
 def _narrow(evaluation: pd.DataFrame, width: int) -> tuple[list[Column], list[Metric]]:
     """Columns that fit, and the metrics among them."""
     first, *others = declared.shown(narrow=True)
@@ -145,7 +149,7 @@ def _narrow(evaluation: pd.DataFrame, width: int) -> tuple[list[Column], list[Me
         return width - _width(beside) - 3
 
     longest = max(len(str(name)) for name in [*evaluation["proxy"], "proxy"])
-    while others and room() < longest:
+    while others and room() < min(longest, _NAME):
         others.pop()
     left = max(room(), 8)
     proxy = Column("proxy", lambda row: _shortened(str(row["proxy"]), left))
@@ -275,13 +279,16 @@ def _latex_cell(row: pd.Series, metric: Metric) -> str:
 # ------------------------------------------------------------------ differences between proxies
 
 
-def comparison_cells(pairs: pd.DataFrame, against: str, *, narrow: bool = False) -> list[list[str]]:
+def comparison_cells(
+    pairs: pd.DataFrame, against: str, *, narrow: bool = False, width: int = WIDTH
+) -> list[list[str]]:
     """Heading and rows of all proxies compared with one, the best first.
 
     Args:
         pairs: Of `harness.evaluation.compare.compare_all`, all against that one.
         against: Its name.
         narrow: Leave out n, and all intervals but the first, so that it fits a terminal.
+        width: Of the terminal.
     """
     names = list(dict.fromkeys(pairs["metric"]))
     heading = [f"less {against}"] if narrow else [f"less {against}", "n"]
@@ -298,7 +305,11 @@ def comparison_cells(pairs: pd.DataFrame, against: str, *, narrow: bool = False)
             row = rows.loc[name]
             line += [_difference(row, narrow and name != names[0]), _percent(row["share_above"])]
         body.append(line)
-    return [heading, *body]
+    table = [heading, *body]
+    if narrow:  # long names give way
+        room = max(width - _width([row[1:] for row in table]) - 3, 8)
+        table = [[_shortened(first, room), *rest] for first, *rest in table]
+    return table
 
 
 def _difference(row: pd.Series, alone: bool) -> str:

@@ -106,6 +106,8 @@ def test_comparisons_with_one() -> None:
         ["high", "90", "+0.100 [+0.050, +0.200]", "100%", "-", "-"],
         ["low", "90", "-0.100 [-0.200, +0.000]", "2%", "+0.100 [+0.050, +0.200]", "99%"],
     ]
+    long = tables.comparison_cells(pairs.assign(b="x" * 99), "x" * 99, narrow=True, width=80)
+    assert len(long[0][0]) < 40
     narrow = tables.comparison_cells(pairs, "x", narrow=True)
     assert narrow[2] == ["low", "-0.100 [-0.200, +0.000]", "2%", "+0.100", "99%"]
     assert "## Compared with x" in tables.comparison_markdown(pairs, "x")
