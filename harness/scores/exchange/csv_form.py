@@ -78,7 +78,7 @@ def _net(collected: Collected, cells: Mapping[str, str], where: str) -> str:
 
 
 def write_csv(scores: ScoreFile, path: Path, space: SearchSpace) -> int:
-    """Write the form `net,net_str,<proxies>`, with `val_accs` where there are accuracies.
+    """Write the form `net,net_str,<proxies>`, and `val_accs` or `test_accs` where they are known.
 
     The form has no times, and does not tell an error from NaN.
 
@@ -95,7 +95,8 @@ def write_csv(scores: ScoreFile, path: Path, space: SearchSpace) -> int:
         rows.setdefault(arch, {})[proxy] = repr(float(score)) if status == "ok" else failed
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        with_accuracy = ["val_accs"] if len(scores.accuracies) else []
+        column = scores.accuracy_name.replace("_accuracy", "_accs")
+        with_accuracy = [column] if len(scores.accuracies) else []
         writer.writerow(["net", "net_str", *proxies, *with_accuracy])
         for arch, row in rows.items():
             line = [suite_zero_key(space, arch), arch, *(row.get(name, "") for name in proxies)]

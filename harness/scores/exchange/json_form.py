@@ -111,7 +111,7 @@ def write_json(scores: ScoreFile, path: Path, space: SearchSpace) -> int:
         entries[keys[arch]][proxy] = value
     for arch, accuracy in scores.accuracies.items():
         if arch in keys:
-            entries[keys[arch]]["val_accuracy"] = float(accuracy)
+            entries[keys[arch]][scores.accuracy_name] = float(accuracy)
     with replacing(path) as temporary:
         # dumps, not dump: only the former uses the C encoder.
         temporary.write_text(json.dumps({scores.dataset: entries}), encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.errors import InputError
-from benchmarks.types import SearchSpace
+from benchmarks.types import HasSuiteZeroCodes, SearchSpace
 from harness.proxies import PROXIES
 from harness.scores.store import status_of
 
@@ -22,7 +22,10 @@ COLUMNS = ("arch", "proxy", "score", "seconds", "status")
 #: read as a failure: as a score it would rank such architectures last and count them.
 FAILURE_MARK = -1e8
 #: Columns and keys of the public files that hold accuracies.
-ACCURACIES = ("val_accuracy", "val_accs", "val_acc")
+ACCURACIES = (
+    "val_accuracy", "val_accs", "val_acc",
+    "test_accuracy", "test_accs", "train_accuracy", "train_accs",
+)  # fmt: skip
 #: Columns and keys of the public files that are no scores.
 BOOKKEEPING = frozenset({"", "id", "rank", "new_net", "index", "unnamed: 0"})
 #: A name of a proxy, or a label: what has a meaning in formulas and names is left out.
@@ -39,11 +42,13 @@ class ScoreFile:
             where there is none), seconds (NaN where the file has none) and status as in
             `harness.scores.store.Record`. One row a pair that the file holds.
         accuracies: In percent, by architecture id; empty where the file has none.
+        accuracy_name: What they are called: `val_accuracy` is that of validation images.
     """
 
     dataset: str
     frame: pd.DataFrame
     accuracies: pd.Series[float]
+    accuracy_name: str = "val_accuracy"
 
     @property
     def proxies(self) -> list[str]:
@@ -168,5 +173,6 @@ def said(path: Path, dataset: str | None, space: SearchSpace) -> str:
 
 def suite_zero_key(space: SearchSpace, arch: str) -> str:
     """The key of an architecture in such files: NAS-Bench-Suite-Zero's codes where there are."""
-    codes = getattr(space.parse(arch), "suite_zero", None)
-    return arch if codes is None else str(codes)
+    if not isinstance(space, HasSuiteZeroCodes):
+        return arch
+    return str(space.suite_zero_codes(space.parse(arch)))

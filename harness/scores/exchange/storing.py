@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.errors import InputError
 from harness.scores.exchange.score_file import COLUMNS, NAME, ScoreFile
-from harness.scores.imported import IMPORTED, imported_key
+from harness.scores.names import IMPORTED, imported_key
 from harness.scores.store import Record, Store
 
 
@@ -20,6 +20,8 @@ def of_records(
     dataset: str,
     accuracies: pd.Series[float] | None = None,
     seed: int | None = None,
+    *,
+    accuracy_name: str = "val_accuracy",
 ) -> ScoreFile:
     """Records of the store in the form of a score file, which has one score a pair.
 
@@ -29,6 +31,7 @@ def of_records(
         dataset: Their dataset.
         accuracies: In percent, by architecture id; those of other architectures are dropped.
         seed: Whose scores; default: the only one there is.
+        accuracy_name: What the accuracies are called in the file.
 
     Raises:
         InputError: There are no such records, or several seeds and none is chosen.
@@ -56,7 +59,8 @@ def of_records(
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     if accuracies is None:
         accuracies = pd.Series(dtype=float)
-    return ScoreFile(dataset, frame, accuracies[accuracies.index.isin(frame["arch"])])
+    known = accuracies[accuracies.index.isin(frame["arch"])]
+    return ScoreFile(dataset, frame, known, accuracy_name)
 
 
 def label_of(path: Path, label: str | None) -> str:
