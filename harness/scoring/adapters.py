@@ -153,4 +153,5 @@ def _described(score: ScoreFunction, function: Callable[..., Any]) -> ScoreFunct
     name = getattr(function, "__name__", type(function).__name__)
     score.__name__ = name
     score.__doc__ = function.__doc__ or f"{name}, adapted."
+    vars(score)["__wrapped__"] = function  # whose code and file count
     return score

@@ -94,3 +94,14 @@ def test_the_benchmarks_are_found() -> None:
     assert "nasbench201" in BENCHMARKS
     for alias in ("nb201", "nats-tss"):
         assert BENCHMARKS[alias] is BENCHMARKS["nasbench201"]
+
+
+def test_replacing_an_entry(colours: Registry[str]) -> None:
+    colours.add("red", "#e00", aliases=("rosso",), replace=True)
+    assert (colours["rosso"], colours.aliases("red")) == ("#e00", ["rosso"])
+    with pytest.raises(InputError, match="unknown colour 'rouge'"):
+        colours["rouge"]
+    with pytest.raises(ValueError, match="'green' is registered twice"):
+        colours.add("red", "#d00", aliases=("green",), replace=True)
+    assert colours.registered("red") == "#e00"
+    assert colours.registered("rosso") is None
