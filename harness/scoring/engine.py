@@ -21,10 +21,25 @@ from harness.scoring.lending import Job, judged, make_batch, score_job
 from harness.scoring.request import Request
 from harness.scoring.workers import available_cores, score_in_processes, single_thread
 
-__all__ = ["Request", "Tally", "available_cores", "missing", "resolve_device", "run"]
+__all__ = ["Failures", "Request", "Tally", "available_cores", "missing", "resolve_device", "run"]
 
 #: So many architectures are looked up by name in the store, instead of reading the column.
 _FEW = 100
+
+
+@dataclass
+class Failures:
+    """What went wrong with one proxy in a run.
+
+    Attributes:
+        count: Records without a score.
+        message: The first error's, with file and line; empty where nothing was raised.
+        arch: The architecture of that error, or of the first failure.
+    """
+
+    count: int = 0
+    message: str = ""
+    arch: str = ""
 
 
 @dataclass
@@ -36,12 +51,25 @@ class Tally:
         scored: New records with a score.
         failed: New records without, by status.
         seconds: Wall time.
+        failures: The same failures by proxy, with the first message of each.
     """
 
     stored: int = 0
     scored: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    failures: dict[str, Failures] = field(default_factory=dict)
+
+    def add(self, record: Record) -> None:
+        """Count one new record."""
+        if record.ok:
+            self.scored += 1
+            return
+        self.failed[record.status] = self.failed.get(record.status, 0) + 1
+        own = self.failures.setdefault(record.key.proxy, Failures(arch=record.key.arch))
+        own.count += 1
+        if record.message and not own.message:
+            own.message, own.arch = record.message, record.key.arch
 
 
 def missing(
@@ -99,10 +127,7 @@ def run(
     def keep(records: Sequence[Record]) -> None:
         store.add(records, replace=retry_failed)
         for record in records:
-            if record.ok:
-                tally.scored += 1
-            else:
-                tally.failed[record.status] = tally.failed.get(record.status, 0) + 1
+            tally.add(record)
             on_record(record)
 
     closed_form = {name for name in request.proxies if PROXIES[name].needs == "costs"}
