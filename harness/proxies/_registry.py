@@ -19,6 +19,8 @@ Needs = Literal["network", "costs"]
 Init = Literal["kaiming", "default", "gaussian", "none"]
 Mode = Literal["train", "eval"]
 Input = Literal["none", "gaussian", "images"]
+#: What a proxy may ask of a network; the networks of the benchmarks have all of it.
+Asks = Literal["stages", "relus", "relu_maps", "layers", "running_statistics"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Proxy:
         version: Raised when the values change; part of every record's key.
         parts: Names of the parts that it returns beside its score; None where that is not said.
         has_score: Whether it has a score of its own; otherwise only its parts rank.
+        asks: What it asks of a network, without which its number would mean nothing: "stages"
+            (`harness.scoring.passes.Staged`), "relus" (`nn.ReLU` modules), "relu_maps" (some that
+            give maps), "layers" (`nn.Conv2d` or `nn.Linear`), "running_statistics" (in every
+            batch norm). Networks of users are checked for it.
         local: Whether this process alone has it, as a function of a notebook or script: worker
             processes are sent it, and a new definition takes its place.
     """
@@ -54,6 +60,7 @@ class Proxy:
     version: int
     parts: tuple[str, ...] | None = None
     has_score: bool = True
+    asks: tuple[Asks, ...] = ()
     local: bool = field(default=False, compare=False)
 
     @property
@@ -81,6 +88,7 @@ def register_proxy(
     version: int | None = None,
     parts: Iterable[str] | None = None,
     has_score: bool = True,
+    asks: Iterable[Asks] = (),
     aliases: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Declare a proxy; the function is returned unchanged. Arguments as in `Proxy`.
@@ -96,7 +104,7 @@ def register_proxy(
         ValueError: The name or an alias is taken; or the parts hold "score", or are none where
             there is no score either.
     """
-    declared = None if parts is None else tuple(parts)
+    declared, wanted = None if parts is None else tuple(parts), tuple(asks)
     if "score" in (declared or ()):
         raise ValueError(f"{name}: the part 'score' is its own score; leave it out of parts")
     if not has_score and not declared:
@@ -121,6 +129,7 @@ def register_proxy(
             version=plugins.default_version() if stated is None else stated,
             parts=() if declared is None and _gives_a_number(function) else declared,
             has_score=has_score,
+            asks=wanted,
             local=local,
         )
         before = PROXIES.registered(name)
