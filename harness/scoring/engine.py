@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -101,6 +102,7 @@ def run(
     device: str = "cpu",
     retry_failed: bool = False,
     on_start: Callable[[int, int], None] = lambda total, stored: None,
+    on_plan: Callable[[Mapping[str, int]], None] = lambda left: None,
     on_record: Callable[[Record], None] = lambda record: None,
 ) -> Tally:
     """Score what the store does not hold yet.
@@ -112,6 +114,8 @@ def run(
         device: "cpu", "cuda" (all GPUs in turn) or "cuda:N".
         retry_failed: Score again what raised an error before.
         on_start: Called once with the number of records to make and the number there.
+        on_plan: Called once after it with the number of records to make of each proxy that needs
+            a network: those take time, closed forms take none.
         on_record: Called after every record.
 
     Raises:
@@ -132,13 +136,14 @@ def run(
 
     closed_form = {name for name in request.proxies if PROXIES[name].needs == "costs"}
     closed_form = {PROXIES[name].name for name in closed_form}
-    _score_closed_forms(request, todo, closed_form, keep)
     bare = replace(request, archs=())  # jobs are sent to processes, each with its own alone
     jobs = [
         Job(bare, arch, seed, tuple(n for n in names if n not in closed_form))
         for (arch, seed), names in todo.items()
     ]
     jobs = [job for job in jobs if job.proxies]
+    on_plan(Counter(name for job in jobs for name in job.proxies))
+    _score_closed_forms(request, todo, closed_form, keep)
     _check_inputs(request, jobs)
     if workers is None:
         workers = 4 * len(devices) if devices[0] != "cpu" else available_cores()

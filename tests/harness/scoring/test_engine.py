@@ -363,13 +363,16 @@ def test_resumes(store: Store) -> None:
     assert first.scored == 3
     made: list[Key] = []
     started: list[tuple[int, int]] = []
+    plans: list[Mapping[str, int]] = []
     tally = run(
         request,
         store,
         workers=1,
         on_start=lambda total, stored: started.append((total, stored)),
+        on_plan=plans.append,
         on_record=lambda record: made.append(record.key),
     )
+    assert plans == [{"synflow": 5, "nwot": 5}]
     assert started == [(15, 3)]
     assert len(set(made)) == len(made) == 15
     assert not [key for key in made if key.arch == ARCHS[0] and key.seed == 1]
