@@ -126,8 +126,8 @@ class Registry(Generic[T]):
         entry = self._entries.get(self._aliases.get(name, name))
         if entry is None:
             known = sorted(self._entries)
-            near = difflib.get_close_matches(name, [*known, *self._aliases], n=3)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+            alike = near(name, [*known, *self._aliases])
+            hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else "."
             raise InputError(f"unknown {self.kind} {name!r}{hint} Known: {', '.join(known)}")
         return entry
 
@@ -139,3 +139,30 @@ class Registry(Generic[T]):
         """Other names of the entry `name`."""
         self._discover()
         return sorted(alias for alias, target in self._aliases.items() if target == name)
+
+
+def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Names that somebody may have meant.
+
+    Args:
+        name: What was written.
+        known: What there is.
+        most: So many at most.
+
+    Returns:
+        Those that differ in case, hyphens and underscores alone; else those nearly spelled so.
+
+    >>> near("TE-NAS", ["nwot", "te_nas", "az_nas"]), near("vkdnwag", ["vkdnw_agg", "zen"])
+    (['te_nas'], ['vkdnw_agg'])
+    """
+    by_letters: dict[str, list[str]] = {}
+    for each in known:
+        by_letters.setdefault(_letters(each), []).append(each)
+    if _letters(name) in by_letters:
+        return by_letters[_letters(name)][:most]
+    alike = difflib.get_close_matches(_letters(name), by_letters, n=most)
+    return [each for letters in alike for each in by_letters[letters]][:most]
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()

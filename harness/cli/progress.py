@@ -38,15 +38,15 @@ class Forecast:
         self._spent = dict.fromkeys(left, 0.0)
         self._started = clock()
 
-    def took(self, kind: str, seconds: float) -> None:
-        """Say that one more of a kind is done, and how long it alone took."""
+    def took(self, kind: str, seconds: float, count: int = 1) -> None:
+        """Say that some more of a kind is done, and how long each alone took."""
         if kind not in self._left:
             if not any(self._done.values()):  # the clock of what takes time starts after it
                 self._started = self._clock()
             return
-        self._left[kind] -= 1
-        self._done[kind] += 1
-        self._spent[kind] += seconds
+        self._left[kind] -= count
+        self._done[kind] += count
+        self._spent[kind] += count * seconds
 
     @property
     def per_second(self) -> float | None:
@@ -147,8 +147,7 @@ class Meter:
     def reach(self, done: int, note: str = "") -> None:
         """Say how much is done altogether, and what came out so far."""
         if self._forecast is not None:
-            for _ in range(done - self._done):
-                self._forecast.took("", 1.0)
+            self._forecast.took("", 1.0, done - self._done)
         self._show(done, note)
 
     def _show(self, done: int, note: str) -> None:

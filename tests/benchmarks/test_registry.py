@@ -32,15 +32,24 @@ def test_iterates_over_sorted_names_without_aliases(colours: Registry[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "near"), [("gren", "'green'"), ("Green", "'green'"), ("rouges", "'rouge'")]
+    ("asked", "near"),
+    [
+        ("gren", "'green'"),
+        ("Green", "'green'"),
+        ("rouges", "'rouge'"),
+        ("darkblue", "'dark_blue'"),
+        ("DARK-BLUE", "'dark_blue'"),
+        ("dark_bleu", "'dark_blue'"),
+    ],
 )
 def test_unknown_name_proposes_near_ones(colours: Registry[str], asked: str, near: str) -> None:
+    colours.add("dark_blue", "#008")
     with pytest.raises(InputError) as caught:
         colours[asked]
     message = str(caught.value)
     assert f"unknown colour '{asked}'" in message
     assert f"did you mean {near}" in message
-    assert message.endswith("Known: green, red")
+    assert message.endswith("Known: dark_blue, green, red")
 
 
 def test_unknown_name_without_a_near_one_lists_all(colours: Registry[str]) -> None:
