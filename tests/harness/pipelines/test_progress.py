@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.cli.progress import Forecast, Meter
+from harness.pipelines.progress import Forecast, Meter
 
 
 class Clock:
