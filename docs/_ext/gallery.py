@@ -6,6 +6,7 @@ The pages lie in docs/proxies/, which is ignored by git. A new proxy gets its pa
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +102,7 @@ def overview(figures: Figures) -> str:
         tau = float(rows["kendall_tau"].iloc[0]) if len(rows) else float("nan")
         cost = _short(costs["milliseconds"].iloc[0]) if len(costs) else "-"
         cells = [f"[{name}](proxies/{name}.md)", _sees(name), _tau(rows), _n(rows), cost]
-        found.append((-tau if tau == tau else 1.0, cells))
+        found.append((1.0 if math.isnan(tau) else -tau, cells))
     heading = ["method", "sees", "tau", "n", "ms a network"]
     lines = [heading, [":---", ":---", "---:", "---:", "---:"], *(c for _, c in sorted(found))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
+from docutils.statemachine import StringList
 
 RESULTS = Path(__file__).parents[2] / "results"
 Table = tuple[list[str], list[list[str]]]
@@ -142,9 +143,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _lines(text: str) -> Any:
-    from docutils.statemachine import StringList
-
+def _lines(text: str) -> StringList:
     return StringList(text.split("\n"), "results")
 
 
