@@ -21,6 +21,8 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from docutils.statemachine import StringList
 
+from harness.evaluation.declared import declared
+
 RESULTS = Path(__file__).parents[2] / "results"
 Table = tuple[list[str], list[list[str]]]
 #: Between cells; a stroke in a cell has a backslash.
@@ -42,7 +44,7 @@ def read_table(text: str) -> Table:
     if len(lines) < 2:
         raise ValueError("there is no table")
     heading, _, *rows = ([cell.strip() for cell in _CELLS.split(line)[1:-1]] for line in lines)
-    return heading, rows
+    return unique(heading), rows
 
 
 def section(text: str, name: str) -> str:
@@ -85,6 +87,18 @@ def choose(table: Table, columns: list[str], rows: list[str]) -> Table:
     return heading, body
 
 
+def unique(heading: list[str]) -> list[str]:
+    """Column names; one that is there twice gets the name of the figure before it.
+
+    >>> unique(["tau", "published", "rho", "published"])
+    ['tau', 'published', 'rho', 'published rho']
+    """
+    named: list[str] = []
+    for i, name in enumerate(heading):
+        named.append(f"{name} {heading[i - 1]}" if name in named else name)
+    return named
+
+
 def markdown(table: Table) -> str:
     """A table as Markdown: the first column to the left, figures to the right."""
     heading, body = table
@@ -122,6 +136,22 @@ class Result(Directive):
         return [node]
 
 
+class Metrics(Directive):
+    """The table of all metrics, from their declarations."""
+
+    def run(self) -> list[nodes.Node]:
+        """Called by docutils."""
+        rows = [
+            [metric.title.replace("|", "\\|"), f"`{metric.name}`", metric.summary]
+            for metric in sorted(declared(), key=lambda metric: metric.place)
+        ]
+        table = ["| column | in evaluation.csv | what it is |", "|:---|:---|:---|"]
+        table += [f"| {' | '.join(row)} |" for row in rows]
+        node = nodes.container(classes=["result"])
+        self.state.nested_parse(_lines("\n".join(table)), self.content_offset, node)
+        return [node]
+
+
 class Protocol(Directive):
     """Lines of a protocol, folded away."""
 
@@ -150,5 +180,6 @@ def _lines(text: str) -> StringList:
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("result", Result)
+    app.add_directive("metrics", Metrics)
     app.add_directive("dropdown-protocol", Protocol)
     return {"parallel_read_safe": True}
