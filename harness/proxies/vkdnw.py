@@ -45,7 +45,7 @@ def vkdnw(network: nn.Module, batch: Batch) -> Score:
 
     The published code factorises diag p - p p^T = L L^T and then forms J^T L^T L J, not
     J^T L L^T J. This is the published form, which made the paper's tables; `vkdnw_exact` is
-    the Fisher matrix. README, "Which Fisher matrix", has both measured on the same cells.
+    the Fisher matrix; docs/results.md has both measured on the same cells.
     Departures: probabilities and smoothing in float64 (the code rounds alpha = 0.05 to
     float16), and a failing eigenvalue solver is an error, not a spectrum of zeros.
 
