@@ -15,6 +15,7 @@ pytest.importorskip("sphinx")
 sys.path.insert(0, str(ROOT / "docs"))
 
 from _ext import docstrings, gallery, results  # noqa: E402
+
 from harness.evaluation.aggregates import AGGREGATES  # noqa: E402
 from harness.evaluation.predict import MODELS  # noqa: E402
 from harness.proxies import PROXIES  # noqa: E402
