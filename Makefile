@@ -31,7 +31,7 @@ READY_PREDICT := $(VENV)/.ready-predict
 READY_OFFICIAL := $(VENV)/.ready-official
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval tables search test lint typecheck unit check bench results clean
+.PHONY: help setup eval tables search docs test lint typecheck unit check bench results clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,7 +73,10 @@ search: $(READY) ## A proxy finds an architecture: make search PROXY='vkdnw_agg 
 	$(HARNESS) search $(PROXY) --space $(BENCHMARK) --dataset $(DATASET) $(ALGORITHM:%=--algorithm %) \
 	  --iterations $(ITERATIONS) --population $(POPULATION) $(if $(MAX_FLOPS),--max-flops $(MAX_FLOPS)) --seeds $(SEEDS) $(TO) $(ARGS)
 
-test: lint typecheck unit check ## Lint, type check, all tests, and the regression check
+docs: $(READY_DEV) ## The pages as HTML in docs/_build/html; a warning is an error
+	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+test: lint typecheck unit docs check ## Lint, type check, all tests, the pages, and the regression check
 
 lint: $(READY_DEV) ## ruff
 	$(VENV)/bin/ruff check .
@@ -114,4 +117,4 @@ results: $(READY_PREDICT) ## Regenerate what is committed under results/ (a day 
 	$(HARNESS) build $(COMMITTED)/uninas/imagenet-32/search/winners/walk_vkdnw.entropy_1.json --dataset imagenet --save $(COMMITTED)/uninas/imagenet-32/search/winner.json --draw $(COMMITTED)/uninas/imagenet-32/search/winner
 
 clean: ## Remove .venv and caches; results stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build docs/_build docs/proxies *.egg-info

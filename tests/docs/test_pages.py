@@ -1,0 +1,72 @@
+"""The pages, the README and CONTRIBUTING say what is true: their code and commands run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs import pages
+
+#: Commands that are only shown: they install, download, or take long.
+NOT_RUN = {
+    "make",
+    "source",
+    "harness report my_results",
+    "harness data fetch",
+    "harness data import",
+    "harness eval vkdnw nwot --benchmark nasbench101",
+    "harness search params vkdnw_agg az_nas --space mobilenetv2",
+    "harness search vkdnw.entropy --algorithm walk --space uninas",
+    "harness build model_coatnet.json",
+}
+RUN = [page for page in pages.PAGES if pages.has_something_to_run(page)]
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+def test_code_and_commands_of_a_page(page: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.docs.pages", str(page)],
+        cwd=tmp_path,
+        env=pages.environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_commands_that_are_not_run_are_listed() -> None:
+    shown = [
+        " ".join(command.words)
+        for page in pages.PAGES
+        for block in pages.blocks(page)
+        if block.reason
+        for command in pages.commands(block.body)
+    ]
+    assert shown
+    unlisted = [text for text in shown if not any(text.startswith(known) for known in NOT_RUN)]
+    assert not unlisted
+    assert all(any(text.startswith(known) for text in shown) for known in NOT_RUN)
+
+
+def test_the_readme_is_one_page() -> None:
+    lines = (pages.ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 130
+
+
+def test_tables_of_the_readme_are_the_results() -> None:
+    """Every row of figures stands in the evaluation that the README names."""
+    text = (pages.ROOT / "README.md").read_text(encoding="utf-8")
+    evaluation = pages.ROOT / "results" / "nasbench201" / "cifar10" / "evaluation.md"
+    written = evaluation.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w.]+) \|(.*)\|$", text, re.M)
+    figures = [(name, re.findall(r"-?\d\.\d{3} \[[^\]]*\]", cells)) for name, cells in rows]
+    assert [name for name, found in figures if found]
+    for name, found in figures:
+        line = re.search(rf"^\| {re.escape(name)} \|.*$", written, re.M)
+        assert not found or line is not None, name
+        assert line is None or all(figure in line[0] for figure in found), name
