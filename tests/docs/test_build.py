@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 pytest.importorskip("sphinx")
 sys.path.insert(0, str(ROOT / "docs"))
 
-from _ext import docstrings, gallery, results  # noqa: E402
+from _ext import docstrings, gallery, results  # type: ignore[import-not-found]  # noqa: E402
 
 from harness.evaluation.aggregates import AGGREGATES  # noqa: E402
 from harness.evaluation.predict import MODELS  # noqa: E402
