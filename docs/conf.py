@@ -23,6 +23,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext"]
 default_role = "literal"  # docstrings have code in single backticks
+smartquotes = False  # --seed is an option, no dash
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

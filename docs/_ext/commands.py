@@ -86,13 +86,10 @@ def _item(names: list[nodes.Node], parameter: Any) -> nodes.definition_list_item
 
 
 def _meaning(parameter: Any) -> Iterator[nodes.Node]:
-    text = (parameter.help or "").rstrip(".")
-    yield nodes.Text(text)
-    default = parameter.default
-    if default is not None and default is not False and default != () and default != "":
-        yield nodes.Text(". Default: ")
-        yield nodes.literal("", str(default))
-    yield nodes.Text(".")
+    yield nodes.Text(parameter.help or "")
+    if parameter.default not in (None, False, (), ""):
+        yield nodes.Text("; default: ")
+        yield nodes.literal("", str(parameter.default))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -157,9 +157,10 @@ def _interval(found: measured.Measured | None) -> str:
 
 
 def _milliseconds(found: measured.Measured | None) -> str:
-    if found is None or found.milliseconds is None:
+    value = None if found is None else found.milliseconds
+    if value is None:
         return ""
-    return f"{found.milliseconds:,.0f}" if found.milliseconds >= 10 else f"{found.milliseconds:.2g}"
+    return "< 0.01" if value < 0.01 else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _order(name: str, figures: measured.Figures) -> tuple[float, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -23,6 +24,10 @@ def _process(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
     lines[:] = map(escaped, lines)
+    for heading, first in pairwise(range(len(lines))):
+        if lines[heading] == "Returns:":
+            # Napoleon takes what stands before a colon for a type; here it finds none.
+            lines[first] = re.sub(r"^(\s+)", r"\1: ", lines[first])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

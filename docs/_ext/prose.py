@@ -63,7 +63,7 @@ def docstring(text: str | None, links: Mapping[str, str] = _NO_LINKS) -> list[no
         links: As of `inline`.
     """
     body: list[nodes.Node] = []
-    fields = nodes.field_list()
+    fields = nodes.field_list(classes=["facts"])
     section = None
     for block in _blocks(inspect.cleandoc(text or "")):
         heading = _SECTION.match(block[0])
@@ -88,6 +88,7 @@ def facts(pairs: Mapping[str, str], links: Mapping[str, str] = _NO_LINKS) -> nod
             for name, text in pairs.items()
             if text
         ),
+        classes=["facts"],
     )
 
 
