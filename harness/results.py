@@ -71,7 +71,7 @@ class Evaluation(_Shown, evaluated.Evaluation):
 
     def cells(self) -> tuple[list[list[str]], str]:
         """Heading and rows of the table as text that fits a terminal, and what is left out."""
-        return tables.narrow(self.table)
+        return tables.cells(self.table, narrow=True), tables.left_out(self.table)
 
     def comparison_cells(self, against: str) -> list[list[str]]:
         """Heading and rows of the paired differences to one proxy, as text."""

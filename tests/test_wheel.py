@@ -75,7 +75,8 @@ def test_what_travels_with_the_package(installed: Path, tmp_path: Path) -> None:
         "assert read(BASELINE).columns\n"
         "assert 'venv' in harness.__file__ and 'venv' in benchmarks.__file__\n"
         "assert (Path(harness.__file__).parent / 'py.typed').is_file()\n"
-        "assert [BENCHMARKS['nasbench201'].published(p).source for p in BENCHMARKS['nasbench201'].papers]\n"
+        "benchmark = BENCHMARKS['nasbench201']\n"
+        "assert all(benchmark.published(paper).source for paper in benchmark.papers)\n"
         "print('whole')"
     )
     (tmp_path / "empty").mkdir()

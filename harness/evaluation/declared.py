@@ -99,6 +99,11 @@ def comparable() -> list[Metric]:
     return [metric for metric in declared() if metric.comparable]
 
 
+def published_metrics() -> list[Metric]:
+    """Metrics that papers' tables report."""
+    return [metric for metric in declared() if metric.published]
+
+
 def measure(ranking: Ranking, chosen: Iterable[Metric] | None = None) -> dict[str, Measured]:
     """Metrics of a ranking, by name.
 

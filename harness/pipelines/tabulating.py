@@ -18,13 +18,14 @@ from harness.evaluation.aggregates import AGGREGATES
 from harness.evaluation.correlations import correlations
 from harness.evaluation.judge import evaluate_held
 from harness.evaluation.predict import MODELS, model_line
+from harness.evaluation.published import compare
 from harness.evaluation.tabled import TIMED, TableResult, correlation_long
 from harness.pipelines.plan import Choice, Plan, make_plan
 from harness.pipelines.protocol import ceiling_line, ceiling_of, ndcg_line
 from harness.pipelines.scoring import open_store, score_missing
 from harness.proxies import PROXIES
 from harness.report import folders
-from harness.report.published import compare, inputs_line
+from harness.report.published import inputs_line
 from harness.scores.coverage import Held, held, seconds_on
 from harness.scores.frames import sizes_of
 from harness.scores.names import check_names, proxies_of

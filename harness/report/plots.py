@@ -30,7 +30,8 @@ def tau_chart(
         baselines: Proxies drawn in grey.
         ceiling: Tau of two trainings of the same architectures, and its interval.
     """
-    rows = evaluation.sort_values("kendall_tau").reset_index(drop=True)
+    known = evaluation[evaluation["kendall_tau"].notna()]  # what failed has no dot
+    rows = known.sort_values("kendall_tau").reset_index(drop=True)
     for y, (_, row) in enumerate(rows.iterrows()):
         colour = style.BASELINE if row["proxy"] in baselines else style.ACCENT
         axes.plot([row["kendall_tau_low"], row["kendall_tau_high"]], [y, y], color=colour, lw=2.5)
@@ -115,7 +116,7 @@ def evaluation_figure(
     ceiling: tuple[float, float, float] | None,
 ) -> Figure:
     """The dot-and-interval chart as a figure of its own."""
-    figure = Figure(figsize=(7.5, 1.4 + 0.42 * len(evaluation)))
+    figure = Figure(figsize=(7.5, 1.4 + 0.42 * evaluation["kendall_tau"].notna().sum()))
     axes = figure.subplots()
     tau_chart(axes, evaluation, baselines, ceiling)
     axes.set_title(title, pad=18)

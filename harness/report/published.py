@@ -1,4 +1,4 @@
-"""A published table beside ours: differences, marks, and the pages that show them."""
+"""A published table beside ours: the pages that show differences and marks."""
 
 from __future__ import annotations
 
@@ -7,76 +7,27 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from benchmarks.published import METRICS, Published
+from benchmarks.published import Published
+from harness.evaluation.declared import Metric, published_metrics
 from harness.report import tables
 
 #: Stands beside a published value that lies outside our interval.
 MARK = "†"
-_TITLES = {"kendall_tau": "tau", "spearman": "rho", "ndcg": "nDCG"}
-_SYMBOLS = {"kendall_tau": r"$\tau$", "spearman": r"$\rho$", "ndcg": "nDCG"}
-_BESIDE = (
-    *(f"tau_{s}{end}" for s in ("params", "flops", "layers") for end in ("", "_low", "_high")),
-    "ndcg_p", "seconds", "truth",
-)  # fmt: skip
-_LONG = {"kendall_tau": "Kendall's tau", "spearman": "Spearman's rho", "ndcg": "nDCG"}
 
 
-def compare(
-    evaluation: pd.DataFrame, published: Published, dataset: str, batch_size: int
-) -> pd.DataFrame:
-    """Our figures of a dataset beside the published ones.
+def stem(published: Published) -> str:
+    """What the files of a paper's table are called, without an ending."""
+    return str(getattr(published, "key", "table1"))
 
-    Args:
-        evaluation: Of `harness.scores.coverage.evaluate_held`; of model-driven rankings also
-            `trained_on`. Methods may be absent.
-        published: The paper's table.
-        dataset: Which of its datasets.
-        batch_size: Images in the batch that was asked for; a row with another one names it.
 
-    Returns:
-        One row a method: the paper's in the paper's order, then the others, by tau. Columns
-        `dataset`, `method`, `label` (the method, with its batch where that is another than
-        asked for), `type`, `in_paper`, `n` (0: missing), `trained_on`, `failed`, `batch`,
-        `input`, `seeds`; for tau, rho and nDCG our value, `_low`, `_high`, `_sd`,
-        `_published`, `_difference` (ours less published) and `_outside` (the published value
-        is outside our interval; False where either is missing); `tau_params`, `tau_flops` and
-        `tau_layers` with `_low` and `_high`; `ndcg_p`, `seconds`, `truth`.
-    """
-    ours = {str(row["proxy"]): row for _, row in evaluation.iterrows()}
-    others = [name for name in ours if name not in published.methods]
-    others.sort(key=lambda name: -float(ours[name]["kendall_tau"]))
-    rows = []
-    for method in (*published.methods, *others):
-        row = ours.get(method, pd.Series(dtype=object))
-        batch = str(row.get("batch", ""))
-        other_batch = batch not in ("", str(batch_size))
-        line: dict[str, object] = {
-            "dataset": dataset,
-            "method": method,
-            "label": f"{method} (batch {batch})" if other_batch else method,
-            "type": published.methods.get(method, "simple"),
-            "in_paper": method in published.methods,
-            "n": int(row.get("n", 0)),
-            "trained_on": row.get("trained_on", math.nan),
-            "failed": row.get("failed", math.nan),
-            "batch": batch,
-            "input": row.get("input", ""),
-            "seeds": row.get("seeds", math.nan),
-        }
-        reported = published.values(method, dataset)
-        for metric in METRICS:
-            value, low, high = (
-                float(row.get(f"{metric}{end}", math.nan)) for end in ("", "_low", "_high")
-            )
-            line |= {metric: value, f"{metric}_low": low, f"{metric}_high": high}
-            line[f"{metric}_sd"] = row.get(f"{metric}_sd", math.nan)
-            line[f"{metric}_published"] = reported[metric]
-            line[f"{metric}_difference"] = value - reported[metric]
-            line[f"{metric}_outside"] = reported[metric] < low or reported[metric] > high
-        for name in _BESIDE:
-            line[name] = row.get(name, math.nan)
-        rows.append(line)
-    return pd.DataFrame(rows)
+def _reported(comparison: pd.DataFrame, names: Sequence[str] | None = None) -> list[Metric]:
+    """Metrics of which the paper has a figure, of those named."""
+    return [
+        metric
+        for metric in published_metrics()
+        if (names is None or metric.name in names)
+        and comparison[f"{metric.name}_published"].notna().any()
+    ]
 
 
 # ------------------------------------------------------------------ Markdown and terminal
@@ -86,26 +37,26 @@ def _signed(value: float) -> str:
     return f"{value:+.3f}" if math.isfinite(value) else "-"
 
 
-def _mark(row: pd.Series, metric: str) -> str:
-    return f" {MARK}" if row[f"{metric}_outside"] else ""
+def _mark(row: pd.Series, metric: Metric) -> str:
+    return f" {MARK}" if row[f"{metric.name}_outside"] else ""
 
 
 def _n(row: pd.Series) -> str:
     return f"{int(row['n']):,}" if row["n"] else "-"
 
 
-def _ours(metric: str) -> tables.Column:
-    text = tables.with_interval(metric)
-    return tables.Column(_TITLES[metric], lambda row: text(row) if row["n"] else "-")
+def _ours(metric: Metric) -> tables.Column:
+    text = tables.with_interval(metric.name)
+    return tables.Column(metric.short, lambda row: text(row) if row["n"] else "-")
 
 
-def _published(metric: str) -> tables.Column:
-    return tables.Column("published", lambda row: tables.number(row[f"{metric}_published"]))
+def _published(metric: Metric) -> tables.Column:
+    return tables.Column("published", lambda row: tables.number(row[f"{metric.name}_published"]))
 
 
-def _difference(metric: str) -> tables.Column:
+def _difference(metric: Metric) -> tables.Column:
     return tables.Column(
-        "difference", lambda row: _signed(row[f"{metric}_difference"]) + _mark(row, metric)
+        "difference", lambda row: _signed(row[f"{metric.name}_difference"]) + _mark(row, metric)
     )
 
 
@@ -114,22 +65,28 @@ _TYPE = tables.Column("type", lambda row: str(row["type"]))
 _COUNT = tables.Column("n", _n)
 
 
-def cells(rows: pd.DataFrame, metrics: Sequence[str] = METRICS) -> list[list[str]]:
+def cells(rows: pd.DataFrame, names: Sequence[str] | None = None) -> list[list[str]]:
     """Heading and rows of one dataset: ours with its interval, published, difference, mark.
 
+    Where the paper reports nothing of a metric, ours stands alone.
+
     Args:
-        rows: Of `compare`.
-        metrics: Which of `benchmarks.published.METRICS`.
+        rows: Of `harness.evaluation.published.compare`.
+        names: Of the metrics that are shown; default: all that papers report.
     """
+    reported = _reported(rows)
     columns = [_METHOD, _TYPE, _COUNT]
-    for metric in metrics:
-        columns += [_ours(metric), _published(metric), _difference(metric)]
+    for metric in published_metrics():
+        if names is None or metric.name in names:
+            columns.append(_ours(metric))
+            if metric in reported:
+                columns += [_published(metric), _difference(metric)]
     return _rows(rows, columns)
 
 
 def further_cells(rows: pd.DataFrame) -> list[list[str]]:
     """Heading and rows of methods that the paper does not report."""
-    return _rows(rows, [_METHOD, _COUNT, *map(_ours, METRICS)])
+    return _rows(rows, [_METHOD, _COUNT, *map(_ours, published_metrics())])
 
 
 def _rows(rows: pd.DataFrame, columns: Sequence[tables.Column]) -> list[list[str]]:
@@ -146,7 +103,7 @@ def page(
     """The comparison as a Markdown page: for every dataset its tables and what they rest on.
 
     Args:
-        comparison: Of `compare`, of all datasets.
+        comparison: Of `harness.evaluation.published.compare`, of all datasets.
         published: The paper's table.
         protocols: By dataset, lines that say what its figures rest on.
         figures: File names of pictures beside the page.
@@ -173,7 +130,7 @@ def _legend(published: Published) -> str:
         "Of an aggregate, n counts the architectures that have a record of each of its members.",
         f"Published: {published.source}; {published.protocol}.",
         *(f"{note}." for note in published.notes),
-        "All columns: `table1.csv`.",
+        f"All columns: `{stem(published)}.csv`.",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -191,10 +148,10 @@ def inputs_line(rows: pd.DataFrame) -> str:
 def verdict(comparison: pd.DataFrame) -> str:
     """How many published values there are, and how many lie outside our intervals."""
     parts = []
-    for metric in METRICS:
-        both = comparison[comparison[f"{metric}_difference"].notna()]
-        outside = int(both[f"{metric}_outside"].sum())
-        parts.append(f"{outside} of {len(both)} published values of {_LONG[metric]}")
+    for metric in _reported(comparison):
+        both = comparison[comparison[f"{metric.name}_difference"].notna()]
+        outside = int(both[f"{metric.name}_outside"].sum())
+        parts.append(f"{outside} of {len(both)} published values of {metric.long}")
     missing = comparison[comparison["in_paper"] & (comparison["n"] == 0)]
     text = f"Outside our 95 % intervals: {'; '.join(parts)}."
     if len(missing):
@@ -204,8 +161,6 @@ def verdict(comparison: pd.DataFrame) -> str:
 
 
 # ------------------------------------------------------------------ LaTeX
-
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"})
 
 
 def latex(
@@ -217,57 +172,42 @@ def latex(
     outside our interval. Needs the package booktabs.
 
     Args:
-        comparison: Of `compare`, of all datasets.
+        comparison: Of `harness.evaluation.published.compare`, of all datasets.
         published: The paper's table.
         protocols: By dataset, lines that say what its figures rest on; they become comments.
     """
     datasets = list(protocols)
     rows = comparison[comparison["in_paper"]]
-    width = 1 + len(METRICS)
+    metrics, reported = published_metrics(), _reported(rows)
+    width = 1 + len(metrics)
     lines = [r"% Needs \usepackage{booktabs}. Brackets: " + published.source]
     lines += [f"% {name}: {line}" for name, protocol in protocols.items() for line in protocol]
-    lines.append(rf"\begin{{tabular}}{{ll{'rccc' * len(datasets)}}}")
+    lines.append(rf"\begin{{tabular}}{{ll{('r' + 'c' * len(metrics)) * len(datasets)}}}")
     lines.append(r"\toprule")
-    heads = [rf"\multicolumn{{{width}}}{{c}}{{{name.translate(_SPECIAL)}}}" for name in datasets]
+    heads = [rf"\multicolumn{{{width}}}{{c}}{{{tables.escaped(name)}}}" for name in datasets]
     lines.append(" & ".join(["", "", *heads]) + r" \\")
     starts = [3 + width * index for index in range(len(datasets))]
     lines.append("".join(rf"\cmidrule(lr){{{start}-{start + width - 1}}}" for start in starts))
-    titles = ["$n$", *_SYMBOLS.values()] * len(datasets)
+    titles = ["$n$", *map(tables.latex_title, metrics)] * len(datasets)
     lines += [" & ".join(["Method", "Type", *titles]) + r" \\", r"\midrule"]
     for method, kind in published.methods.items():
-        ours, theirs = [method.translate(_SPECIAL), kind], ["", ""]
+        ours, theirs = [tables.escaped(method), kind], ["", ""]
         for name in datasets:
             row = rows[(rows["dataset"] == name) & (rows["method"] == method)].iloc[0]
             batch = "" if row["label"] == row["method"] else f"batch {row['batch']}"
             ours.append(_n(row).replace(",", "{,}").replace("-", "--"))
-            theirs.append(rf"{{\scriptsize {batch.translate(_SPECIAL)}}}" if batch else "")
-            for metric in METRICS:
-                dagger = r"$^\dagger$" if row[f"{metric}_outside"] else ""
-                ours.append(_latex_number(row[metric]) + dagger)
-                reported = _latex_number(row[f"{metric}_published"])
-                theirs.append(rf"{{\scriptsize ({reported})}}")
+            theirs.append(rf"{{\scriptsize {tables.escaped(batch)}}}" if batch else "")
+            for metric in metrics:
+                dagger = r"$^\dagger$" if row[f"{metric.name}_outside"] else ""
+                ours.append(tables.latex_number(row[metric.name]) + dagger)
+                value = tables.latex_number(row[f"{metric.name}_published"])
+                theirs.append(rf"{{\scriptsize ({value})}}" if metric in reported else "")
         lines += [" & ".join(ours) + r" \\", " & ".join(theirs) + r" \\"]
     lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 
 
-def _latex_number(value: float) -> str:
-    return f"${value:.3f}$" if math.isfinite(value) else "--"
-
-
 # ------------------------------------------------------------------ correlations and cost
-
-
-def correlation_long(matrices: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
-    """Correlations of `harness.scores.coverage.correlations` by dataset, one row a pair."""
-    rows = []
-    for dataset, (tau, count) in matrices.items():
-        names = list(map(str, tau.columns))
-        taus, counts = tau.to_numpy(dtype=float), count.to_numpy(dtype=int)
-        for i, a in enumerate(names):
-            for j, b in enumerate(names[i + 1 :], start=i + 1):
-                rows.append((dataset, a, b, counts[i, j], taus[i, j]))
-    return pd.DataFrame(rows, columns=["dataset", "a", "b", "n", "kendall_tau"])
 
 
 def correlation_page(
@@ -278,8 +218,8 @@ def correlation_page(
     """Correlations as a Markdown page: with accuracy and size, and between methods.
 
     Args:
-        matrices: Of `harness.scores.coverage.correlations`, by dataset.
-        comparison: Of `compare`, of all datasets.
+        matrices: Of `harness.evaluation.correlations.correlations`, by dataset.
+        comparison: Of `harness.evaluation.published.compare`, of all datasets.
         figures: File name of the heat map, by dataset.
     """
     parts = [

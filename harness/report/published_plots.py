@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from harness.evaluation.declared import METRICS
 from harness.report import style
 
+_TAU = METRICS["kendall_tau"].label
 _TYPES = {"simple": style.ACCENT, "aggregate": style.AGGREGATE, "model": style.MODEL}
 
 
@@ -24,7 +26,7 @@ def published_figure(comparison: pd.DataFrame, title: str) -> Figure:
     """Our tau with its interval beside the published tau, one panel a dataset.
 
     Args:
-        comparison: Of `harness.report.published.compare`, of all datasets.
+        comparison: Of `harness.evaluation.published.compare`, of all datasets.
         title: Of the figure.
     """
     rows = comparison[comparison["in_paper"]]
@@ -50,7 +52,7 @@ def published_figure(comparison: pd.DataFrame, title: str) -> Figure:
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     # Not the figure's label: that would lie under the legend.
-    panels[len(panels) // 2].set_xlabel("Kendall's $\\tau$ with trained accuracy")
+    panels[len(panels) // 2].set_xlabel(f"{_TAU} with trained accuracy")
     return figure
 
 
@@ -77,7 +79,7 @@ def size_figure(comparison: pd.DataFrame, title: str) -> Figure:
     Up and to the left is better: a ranking that is right without being that of size.
 
     Args:
-        comparison: Of `harness.report.published.compare`, of all datasets.
+        comparison: Of `harness.evaluation.published.compare`, of all datasets.
         title: Of the figure.
     """
     rows = comparison[comparison["kendall_tau"].notna() & comparison["tau_params"].notna()]
@@ -89,8 +91,8 @@ def size_figure(comparison: pd.DataFrame, title: str) -> Figure:
     for axes, dataset in zip(grid.flat, datasets, strict=False):
         _size_panel(axes, rows[rows["dataset"] == dataset])
         axes.set_title(dataset)
-        axes.set_xlabel("Kendall's $\\tau$ with the number of parameters")
-        axes.set_ylabel("Kendall's $\\tau$ with trained accuracy")
+        axes.set_xlabel(f"{_TAU} with the number of parameters")
+        axes.set_ylabel(f"{_TAU} with trained accuracy")
     for axes in grid.flat[len(datasets) :]:
         axes.set_visible(False)
     handles = [
@@ -218,7 +220,7 @@ def correlation_figure(tau: pd.DataFrame, title: str) -> Figure:
     """Kendall's tau between all pairs as a heat map with numbers.
 
     Args:
-        tau: Square, of `harness.scores.coverage.correlations`.
+        tau: Square, of `harness.evaluation.correlations.correlations`.
         title: Of the figure.
     """
     names = list(map(str, tau.columns))
@@ -241,5 +243,5 @@ def correlation_figure(tau: pd.DataFrame, title: str) -> Figure:
     axes.axhline(0.5, color="white", lw=3)
     axes.axvline(0.5, color="white", lw=3)
     axes.set_title(title)
-    figure.colorbar(image, ax=axes, label="Kendall's $\\tau$", shrink=0.8)
+    figure.colorbar(image, ax=axes, label=_TAU, shrink=0.8)
     return figure

@@ -67,8 +67,10 @@ def _count(name: str) -> Callable[[pd.Series], str]:
 
 
 def milliseconds(seconds: float) -> str:
-    """Seconds as milliseconds, to about two digits."""
+    """Seconds as milliseconds, to about two digits; a dash where there are none."""
     value = 1000 * seconds
+    if not math.isfinite(value):
+        return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
@@ -79,7 +81,7 @@ def columns() -> list[Column]:
         _N,
         _FAILED,
         *map(_metric_column, declared.shown()),
-        Column("ties", lambda row: f"{100 * row['tie_share']:.0f}%"),
+        Column("ties", lambda row: _percent(row["tie_share"])),
         _COST,
     ]
 
@@ -97,9 +99,30 @@ def _metric_column(metric: Metric) -> Column:
     return Column(metric.title, lambda row: f"{text(row)} ({other(row)})")
 
 
-def cells(evaluation: pd.DataFrame) -> list[list[str]]:
-    """Heading and rows of the shown table, the best tau first."""
-    return _table(evaluation, columns())
+#: What a terminal is sure to have.
+WIDTH = 100
+
+
+def cells(evaluation: pd.DataFrame, *, narrow: bool = False, width: int = WIDTH) -> list[list[str]]:
+    """Heading and rows of the shown table, the best tau first.
+
+    Args:
+        evaluation: Of `harness.evaluation.evaluate.evaluate`.
+        narrow: As it fits a terminal: fewer columns, and an interval of the first metric alone;
+            see `left_out`.
+        width: Of the terminal; a table of k columns needs 3 k + 1 beside its text.
+    """
+    return _table(evaluation, _narrow(evaluation, width)[0] if narrow else columns())
+
+
+def left_out(evaluation: pd.DataFrame, *, width: int = WIDTH) -> str:
+    """Which columns the narrow table leaves out, in a line."""
+    shown = _narrow(evaluation, width)[1]
+    left = [metric.title for metric in declared.shown() if metric not in shown]
+    return (
+        f"not shown: {', '.join(left)}, ties, other intervals; evaluation.md has them, "
+        "evaluation.csv all"
+    )
 
 
 def _table(evaluation: pd.DataFrame, chosen: Sequence[Column]) -> list[list[str]]:
@@ -108,37 +131,29 @@ def _table(evaluation: pd.DataFrame, chosen: Sequence[Column]) -> list[list[str]
     return [[column.title for column in chosen], *body]
 
 
-#: What a terminal is sure to have.
-WIDTH = 100
+#: Characters of a name that matter more than another column.
+_NAME = 20
 
 
-def narrow(evaluation: pd.DataFrame, width: int = WIDTH) -> tuple[list[list[str]], str]:
-    """The table as it fits a terminal: fewer columns, and an interval of the first metric alone.
-
-    Args:
-        evaluation: Of `harness.evaluation.evaluate.evaluate`.
-        width: Of the terminal; a table of k columns needs 3 k + 1 beside its text.
-
-    Returns:
-        Heading and rows, the best tau first; and a line that says what is left out.
-    """
+def _narrow(evaluation: pd.DataFrame, width: int) -> tuple[list[Column], list[Metric]]:
+    """Columns that fit, and the metrics among them."""
     first, *others = declared.shown(narrow=True)
-    numbers = [Column(metric.short, _plain(metric.name, metric.digits)) for metric in others]
     lead = [_N, _FAILED] if (evaluation["failed"] > 0).any() else [_N]
     lead.append(Column(f"{first.short} [95 % interval]", with_interval(first.name, first.digits)))
-    room = width - _width(_table(evaluation, [*lead, _COST])) - 4  # of the proxies' column
+
+    def numbers() -> list[Column]:
+        return [Column(metric.short, _plain(metric.name, metric.digits)) for metric in others]
+
+    def room() -> int:  # for the names of the proxies
+        beside = _table(evaluation, [*lead, *numbers(), _COST])
+        return width - _width(beside) - 3
+
     longest = max(len(str(name)) for name in [*evaluation["proxy"], "proxy"])
-    while numbers and room - _width(_table(evaluation, numbers)) + 1 < longest:
-        numbers.pop()
-    if numbers:
-        room -= _width(_table(evaluation, numbers)) - 1
-    proxy = Column("proxy", lambda row: _shortened(str(row["proxy"]), max(room, 8)))
-    shown = [first.title, *(metric.title for metric in others[: len(numbers)])]
-    left = [metric.title for metric in declared.shown() if metric.title not in shown]
-    line = f"not shown: {', '.join(left)}, ties"
-    return _table(evaluation, [proxy, *lead, *numbers, _COST]), (
-        f"{line}, other intervals; evaluation.md has them, evaluation.csv all"
-    )
+    while others and room() < min(longest, _NAME):
+        others.pop()
+    left = max(room(), 8)
+    proxy = Column("proxy", lambda row: _shortened(str(row["proxy"]), left))
+    return [proxy, *lead, *numbers(), _COST], [first, *others]
 
 
 def _width(table: Sequence[Sequence[str]]) -> int:
@@ -264,13 +279,16 @@ def _latex_cell(row: pd.Series, metric: Metric) -> str:
 # ------------------------------------------------------------------ differences between proxies
 
 
-def comparison_cells(pairs: pd.DataFrame, against: str, *, narrow: bool = False) -> list[list[str]]:
+def comparison_cells(
+    pairs: pd.DataFrame, against: str, *, narrow: bool = False, width: int = WIDTH
+) -> list[list[str]]:
     """Heading and rows of all proxies compared with one, the best first.
 
     Args:
         pairs: Of `harness.evaluation.compare.compare_all`, all against that one.
         against: Its name.
         narrow: Leave out n, and all intervals but the first, so that it fits a terminal.
+        width: Of the terminal.
     """
     names = list(dict.fromkeys(pairs["metric"]))
     heading = [f"less {against}"] if narrow else [f"less {against}", "n"]
@@ -287,7 +305,11 @@ def comparison_cells(pairs: pd.DataFrame, against: str, *, narrow: bool = False)
             row = rows.loc[name]
             line += [_difference(row, narrow and name != names[0]), _percent(row["share_above"])]
         body.append(line)
-    return [heading, *body]
+    table = [heading, *body]
+    if narrow:  # long names give way
+        room = max(width - _width([row[1:] for row in table]) - 3, 8)
+        table = [[_shortened(first, room), *rest] for first, *rest in table]
+    return table
 
 
 def _difference(row: pd.Series, alone: bool) -> str:

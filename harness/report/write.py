@@ -178,6 +178,12 @@ FIGURES: Mapping[str, Callable[[Evaluation], Figure | None]] = MappingProxyType(
 )
 
 
+def available(result: Evaluation) -> list[str]:
+    """Names of the figures that the result has the data for."""
+    has = {"ranking": result.has_accuracies, "differences": _compared(result)}
+    return [name for name in FIGURES if has.get(name, True)]
+
+
 def figure(result: Evaluation, name: str) -> Figure:
     """A figure of a result.
 

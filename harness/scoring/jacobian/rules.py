@@ -35,6 +35,7 @@ class Call:
 
 
 def has_rule(module: nn.Module) -> bool:
+    """Whether `factor_of` knows the module; any other goes through the reference, or forwards."""
     if type(module) is nn.Conv2d:
         return module.padding_mode == "zeros" and not isinstance(module.padding, str)
     return type(module) in (nn.BatchNorm2d, nn.Linear)
@@ -46,6 +47,12 @@ def factor_of(
     """What channel 0 of the output's gradient is multiplied with, pixel by pixel: (K * B, P).
 
     d logit / d theta = sum_p (d logit / d y_p) (d y_p / d theta); this is d y_p / d theta.
+
+    Args:
+        call: Of the layer, or of the convolution that computes it too.
+        layer: One that `has_rule`.
+        attribute: "weight" or "bias"; the scalar is its first element.
+        folded: The batch norm that the convolution called computes too.
     """
     x, y = call.x, call.y
     if attribute == "bias" and not (folded is not None and layer is call.layer):
@@ -80,5 +87,6 @@ def flat(tensor: Tensor) -> Tensor:
 
 
 def batch_norm_scale(bn: nn.BatchNorm2d) -> Tensor:
+    """What eval mode multiplies each channel with: (C,)."""
     assert bn.running_var is not None
     return (bn.weight * (bn.running_var + bn.eps).rsqrt()).detach()

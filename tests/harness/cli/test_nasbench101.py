@@ -14,7 +14,7 @@ from benchmarks.nasbench101 import enumeration
 from benchmarks.nasbench101.architecture import OPS, Cell
 from benchmarks.nasbench101.official import import_official
 from harness.cli.app import main
-from harness.cli.options import make_plan
+from harness.pipelines.plan import Choice, make_plan
 from harness.scoring.sampling import sample
 from tests.benchmarks.nasbench101.records import enumerated, trainings
 from tests.benchmarks.readers import tfrecords
@@ -23,7 +23,7 @@ CHAIN = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
 #: Two operations in a row: nine cells, all different.
 CELLS = [Cell.of(CHAIN, ["input", first, second, "output"]) for first in OPS for second in OPS]
 OPTIONS = ("--benchmark", "nasbench101", "--workers", 1, "--device", "cpu", "--resamples", 20)
-FOLDER = Path("results/nasbench101/cifar10")
+FOLDER = Path("harness-out/nasbench101/cifar10")
 
 
 @pytest.fixture(autouse=True)
@@ -101,10 +101,8 @@ def test_samples_stay_nested_without_the_diverged() -> None:
     truth = import_official(path).accuracies("cifar10", "test", 108)
 
     def picked(size: int, *, drop: bool) -> list[str]:
-        plan = make_plan(
-            ["params"], "nasbench101", "cifar10", None, str(size), 0, None, 0, 1, "auto", "64",
-            "cpu", truth, drop_diverged=drop,
-        )  # fmt: skip
+        choice = Choice("nasbench101", sample=size, device="cpu", drop_diverged=drop)
+        plan = make_plan(choice, ["params"], truth)
         return list(plan.request.archs)
 
     whole = [cell.id for cell in sample(CELLS, 9, 0)]

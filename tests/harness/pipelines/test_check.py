@@ -8,11 +8,12 @@ import pytest
 
 from benchmarks.errors import InputError
 from benchmarks.types import Batch
+from harness.paths import BASELINE
 from harness.pipelines import check
 from harness.pipelines.check import Column, Protocol, Snapshot, differences, measure
 from harness.proxies import PROXIES
 
-COMMITTED = check.read(Path(__file__).parents[3] / check.BASELINE)
+COMMITTED = check.read(BASELINE)
 SMALL = Protocol(cells=5, batch_size=4)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from benchmarks.nasbench201.architecture import Cell
 from benchmarks.nasbench201.enumeration import official_order
 from benchmarks.types import Batch
 from harness.pipelines import searching
-from harness.pipelines.searching import Plan, figures_of, load_state, moves_of, plans_of, search
+from harness.pipelines.searching import Plan, figures_of, moves_of, plans_of, search
 from harness.proxies import register_proxy
 from harness.scores.store import Store
 from harness.scoring.engine import Request
+from harness.search.resume import load_state
 
 REQUEST = Request("nasbench201", "cifar10", [], [], (0,), batch_size=2)
 SPACE = BENCHMARKS["nasbench201"].space
@@ -114,7 +116,7 @@ def test_a_state_of_another_search_is_kept(store: Store, tmp_path: Path) -> None
     for damaged in (text[:-20], "[]", "{}", '{"search": 1, "format": 1}'):
         state.write_text(damaged)
         with pytest.raises(InputError, match="is no state of a search"):
-            load_state(state, plan_of("flops"))
+            load_state(state, asdict(plan_of("flops")))
         assert state.read_text() == damaged
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +43,35 @@ def test_rank_scatter_puts_the_best_score_at_rank_one() -> None:
     points = plots.rank_scatter(axes, scores, accuracies, np.array([1e6, 3e6, 2e6]))
     assert np.asarray(points.get_offsets()).tolist() == [[3, 50], [1, 90], [2, 70]]
     assert np.asarray(points.get_array()).tolist() == [1, 3, 2]
+
+
+def test_what_failed_has_no_dot() -> None:
+    failed = pd.DataFrame({"proxy": ["broken"], "kendall_tau": [np.nan]})
+    rows = pd.concat([EVALUATION, failed], ignore_index=True)
+    axes = plots.evaluation_figure(rows, ["params"], "title", None).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["params", "b", "a"]
+
+
+def test_differences_are_row_less_column_and_strong_where_sure() -> None:
+    pairs = pd.DataFrame(
+        [
+            ("a", "b", "kendall_tau", 0.25, 0.1, 0.4),
+            ("a", "c", "kendall_tau", 0.0625, -0.1, 0.2),
+            ("b", "c", "kendall_tau", -0.1875, -0.3, -0.1),
+            ("a", "b", "ndcg", 0.9, 0.8, 1.0),
+        ],
+        columns=["a", "b", "metric", "difference", "low", "high"],
+    )
+    axes = plots.difference_figure(pairs, "title", order=["c", "a"]).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["c", "a", "b"]
+    texts = {t.get_position(): (t.get_text(), t.get_color()) for t in axes.texts}
+    assert texts[2, 1] == ("+.25", "white")  # a less b
+    assert texts[1, 2] == ("-.25", "white")
+    assert texts[0, 1] == ("+.06", style.INK)
+    assert texts[0, 2] == ("-.19", "white")
+    image = np.asarray(axes.images[0].get_array())
+    assert image[1, 2, :3] == pytest.approx(mpl.colors.to_rgb(style.BETTER))
+    assert image[0, 1, 3] < 0.3 < image[2, 0, 3]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

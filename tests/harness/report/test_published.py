@@ -11,6 +11,7 @@ from benchmarks import BENCHMARKS
 from benchmarks import published as reader
 from benchmarks.errors import InputError
 from benchmarks.published import METRICS
+from harness.evaluation.published import compare
 from harness.report import published, published_plots, style
 
 TEXT = """# source: a paper, Table 9
@@ -34,7 +35,7 @@ def ours(name: str, value: float, **more: object) -> dict[str, object]:
 
 
 def compared(*rows: dict[str, object]) -> pd.DataFrame:
-    return published.compare(pd.DataFrame(rows), reader.parse(TEXT, "f.csv"), "d", 64)
+    return compare(pd.DataFrame(rows), reader.parse(TEXT, "f.csv"), "d", 64)
 
 
 def test_differences_marks_order_and_missing_rows() -> None:
@@ -123,3 +124,22 @@ def test_labels_do_not_meet() -> None:
     for i, a in enumerate(boxes):
         for b in boxes[:i]:
             assert min(a[2], b[2]) <= max(a[0], b[0]) or min(a[3], b[3]) <= max(a[1], b[1])
+
+
+def test_a_paper_that_reports_tau_alone() -> None:
+    text = TEXT.replace("0.5,0.6,0.7", "0.5,,").replace("0.9,0.9,0.9", "0.9,,")
+    text = text.replace(",0.8,", ",,")
+    paper = reader.parse(text, "f.csv")
+    rows = compare(pd.DataFrame([ours("a", 0.4), ours("c", 0.8)]), paper, "d", 64)
+    heading, *body = published.cells(rows)
+    assert heading == ["method", "type", "n", "tau", "published", "difference", "rho", "nDCG"]
+    assert body[0][4:] == ["0.500", "-0.100 †", "0.400 [0.350, 0.450]", "0.400 [0.350, 0.450]"]
+    assert published.verdict(rows).startswith(
+        "Outside our 95 % intervals: 1 of 1 published values of Kendall's tau. Not scored yet"
+    )
+    lines = published.latex(rows, paper, {"d": []}).splitlines()
+    (under,) = (line for line in lines if "0.500" in line)
+    assert under.count("&") == 5
+    assert under.endswith(r"{\scriptsize ($0.500$)} &  &  \\")
+    page = published.page(rows, paper, {"d": ["a line"]}, [])
+    assert f"All columns: `{published.stem(paper)}.csv`" in page

@@ -56,7 +56,8 @@ def many(changes: dict[str, float]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("changes", [{}, {"failed": 0}, {"seeds": 3, "kendall_tau_sd": 0.012}])
 def test_the_narrow_table_fits_a_terminal(changes: dict[str, float]) -> None:
-    (heading, *body), line = tables.narrow(many(changes))
+    heading, *body = tables.cells(many(changes), narrow=True)
+    line = tables.left_out(many(changes))
     shown = RichTable()
     for name in heading:
         shown.add_column(name, overflow="fold")
@@ -74,7 +75,7 @@ def test_the_narrow_table_fits_a_terminal(changes: dict[str, float]) -> None:
 
 def test_a_long_name_is_shortened_in_a_narrow_table() -> None:
     name = "log-rank(vkdnw,jacov,az_nas.expressivity,az_nas.trainability,flops)"
-    (_, *body), _ = tables.narrow(evaluation().assign(proxy=name))
+    _, *body = tables.cells(evaluation().assign(proxy=name), narrow=True)
     assert "…" in body[0][0]
     assert body[0][0].endswith("flops)")
 
@@ -105,6 +106,8 @@ def test_comparisons_with_one() -> None:
         ["high", "90", "+0.100 [+0.050, +0.200]", "100%", "-", "-"],
         ["low", "90", "-0.100 [-0.200, +0.000]", "2%", "+0.100 [+0.050, +0.200]", "99%"],
     ]
+    long = tables.comparison_cells(pairs.assign(b="x" * 99), "x" * 99, narrow=True, width=80)
+    assert len(long[0][0]) < 40
     narrow = tables.comparison_cells(pairs, "x", narrow=True)
     assert narrow[2] == ["low", "-0.100 [-0.200, +0.000]", "2%", "+0.100", "99%"]
     assert "## Compared with x" in tables.comparison_markdown(pairs, "x")

@@ -184,7 +184,7 @@ def test_file_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="UTF-8"):
         read(tmp_path / "b.json", SPACE, "cifar10")
-    monkeypatch.setattr("harness.scores.exchange._MAX_BYTES", 10)
+    monkeypatch.setattr("harness.scores.exchange.reading._MAX_BYTES", 10)
     with pytest.raises(InputError, match="more than the 10"):
         read(json_file(tmp_path, {CODES: {"nwot": 1}}), SPACE, "cifar10")
 
