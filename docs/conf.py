@@ -23,7 +23,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext"]
 default_role = "literal"  # docstrings have code in single backticks
-smartquotes = False  # --seed is an option, no dash
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -40,6 +39,7 @@ html_theme = "furo"
 html_title = "NAS proxy harness"
 html_static_path = ["_static"]
 html_css_files = ["harness.css"]
+html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {"footer_icons": [], "navigation_with_keys": True}

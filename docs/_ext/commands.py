@@ -81,15 +81,16 @@ def _plain(annotation: Any) -> set[Any]:
 
 
 def _item(names: list[nodes.Node], parameter: Any) -> nodes.definition_list_item:
-    said = nodes.paragraph("", "", *_meaning(parameter))
+    said = prose.paragraph(_meaning(parameter))
     return nodes.definition_list_item("", nodes.term("", "", *names), nodes.definition("", said))
 
 
-def _meaning(parameter: Any) -> Iterator[nodes.Node]:
-    yield nodes.Text(parameter.help or "")
-    if parameter.default not in (None, False, (), ""):
-        yield nodes.Text("; default: ")
-        yield nodes.literal("", str(parameter.default))
+def _meaning(parameter: Any) -> str:
+    text = parameter.help or ""
+    default = parameter.default
+    if default is None or default is False or default in ("", ()):
+        return text
+    return f"{text}; default: `{default}`"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

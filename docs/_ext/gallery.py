@@ -60,11 +60,11 @@ def overview(_: BuildEnvironment, figures: measured.Figures) -> list[nodes.Node]
     rows = []
     for name in sorted(summaries, key=lambda name: _order(name, figures)):
         found = figures.methods.get(name)
-        cost = _milliseconds(found)
-        cells = (f"`{name}`", summaries[name], _interval(found), f"{found.n:,}" if found else "")
-        rows.append([prose.inline(text, links()) for text in (*cells, cost)])
-    heading = ("method", "what it is", "Kendall's τ", "n", "ms a network")
-    return [prose.paragraph(_basis(figures)), pages.table(heading, rows, figures=3)]
+        n = f"{found.n:,}" if found else ""
+        cells = (f"`{name}`", _interval(found), n, _milliseconds(found), summaries[name])
+        rows.append([prose.inline(text, links()) for text in cells])
+    heading = ("method", "Kendall's τ", "n", "ms a network", "what it is")
+    return [prose.paragraph(_basis(figures)), pages.table(heading, rows, figures=(1, 2, 3))]
 
 
 def proxies(env: BuildEnvironment, figures: measured.Figures) -> list[nodes.Node]:
@@ -97,8 +97,10 @@ def _proxy(env: BuildEnvironment, proxy: Proxy, figures: measured.Figures) -> no
         said |= _figures(figures.methods.get(proxy.name))
     else:
         said["Ranks"] = f"by its parts only; `{proxy.name}` by itself is the aggregate"
-    text = inspect.getdoc(proxy.function)
-    content = [prose.facts(said, links()), *prose.docstring(text, links())]
+    # A part may be called as another proxy is.
+    known = {name: label for name, label in links().items() if name not in (proxy.parts or ())}
+    summary, *text = prose.docstring(inspect.getdoc(proxy.function), known)
+    content = [summary, prose.facts(said, links()), *text]
     return pages.section(env, f"proxy-{proxy.name}", proxy.name, content)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from docutils import nodes
 from sphinx.domains.std import StandardDomain
@@ -33,28 +32,29 @@ def section(
 
 
 def table(
-    heading: Sequence[str], rows: Iterable[Sequence[Sequence[nodes.Node]]], *, figures: int = 0
+    heading: Sequence[str],
+    rows: Iterable[Sequence[Sequence[nodes.Node]]],
+    figures: Collection[int] = (),
 ) -> nodes.Element:
-    """A table; its last `figures` columns are figures, aligned to the right."""
+    """A table.
+
+    Args:
+        heading: Of the columns.
+        rows: Of cells.
+        figures: Columns that are figures, aligned to the right.
+    """
     group = nodes.tgroup(cols=len(heading))
     group += [nodes.colspec(colwidth=1) for _ in heading]
-    head = _row([[nodes.Text(text)] for text in heading], figures)
-    group += nodes.thead("", head)
+    group += nodes.thead("", _row([[nodes.Text(text)] for text in heading], figures))
     group += nodes.tbody("", *(_row(cells, figures) for cells in rows))
     # The theme scrolls what is wider than the page.
     return nodes.container("", nodes.table("", group), classes=["table-wrapper"])
 
 
-def _row(cells: Sequence[Sequence[nodes.Node]], figures: int) -> nodes.row:
-    first = len(cells) - figures
-    return nodes.row(
-        "",
-        *(
-            nodes.entry("", nodes.paragraph("", "", *cell), **_aligned(number >= first))
-            for number, cell in enumerate(cells)
-        ),
-    )
-
-
-def _aligned(right: bool) -> dict[str, Any]:
-    return {"classes": ["text-right"]} if right else {}
+def _row(cells: Sequence[Sequence[nodes.Node]], figures: Collection[int]) -> nodes.row:
+    row = nodes.row()
+    for number, cell in enumerate(cells):
+        classes = ["text-right"] if number in figures else []
+        text = nodes.paragraph("", "", *cell, support_smartquotes=False)
+        row += nodes.entry("", text, classes=classes)
+    return row

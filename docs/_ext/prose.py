@@ -46,8 +46,8 @@ def inline(text: str, links: Mapping[str, str] = _NO_LINKS) -> list[nodes.Node]:
 
 
 def paragraph(text: str, links: Mapping[str, str] = _NO_LINKS) -> nodes.paragraph:
-    """A paragraph of text, as `inline` reads it."""
-    return nodes.paragraph("", "", *inline(text, links))
+    """A paragraph of text, as `inline` reads it; --seed in it is an option, not a dash."""
+    return nodes.paragraph("", "", *inline(text, links), support_smartquotes=False)
 
 
 def code_list(names: list[str] | tuple[str, ...]) -> str:
