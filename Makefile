@@ -27,11 +27,12 @@ HARNESS := $(VENV)/bin/harness
 TO = $(if $(OUT),--out $(OUT)) $(if $(FORCE),--force)
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_DOCS := $(VENV)/.ready-docs
 READY_PREDICT := $(VENV)/.ready-predict
 READY_OFFICIAL := $(VENV)/.ready-official
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval tables search test lint typecheck unit check bench results clean
+.PHONY: help setup eval tables search test lint typecheck unit check docs bench results clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +52,10 @@ $(READY_PREDICT): $(READY)
 
 $(READY_DEV): $(READY)
 	$(VENV)/bin/python -m pip install --quiet '$(TORCH)' -e '.[dev]'
+	@touch $@
+
+$(READY_DOCS): $(READY)
+	$(VENV)/bin/python -m pip install --quiet '$(TORCH)' -e '.[docs]'
 	@touch $@
 
 # Their metadata asks for packages that the tests do not use; an oracle that cannot be
@@ -73,7 +78,7 @@ search: $(READY) ## A proxy finds an architecture: make search PROXY='vkdnw_agg 
 	$(HARNESS) search $(PROXY) --space $(BENCHMARK) --dataset $(DATASET) $(ALGORITHM:%=--algorithm %) \
 	  --iterations $(ITERATIONS) --population $(POPULATION) $(if $(MAX_FLOPS),--max-flops $(MAX_FLOPS)) --seeds $(SEEDS) $(TO) $(ARGS)
 
-test: lint typecheck unit check ## Lint, type check, all tests, and the regression check
+test: lint typecheck unit check docs ## Lint, type check, all tests, the regression check, and the pages
 
 lint: $(READY_DEV) ## ruff
 	$(VENV)/bin/ruff check .
@@ -87,6 +92,9 @@ unit: $(READY_OFFICIAL) ## pytest, with doctests
 
 check: $(READY) ## Golden scores and tau of every proxy on 64 cells; UPDATE=1 rewrites the baseline
 	$(HARNESS) check $(if $(UPDATE),--update) $(ARGS)
+
+docs: $(READY_DOCS) ## The pages, docs/_build/html/index.html; a warning is an error
+	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 bench: $(READY_DEV) ## Speed, as ratios against literal versions in the same run
 	$(VENV)/bin/python -m tests.bench $(ARGS)

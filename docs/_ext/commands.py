@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from _ext import pages, prose
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
+from _ext import pages, prose
 from harness.cli.app import app as harness
-
 
 #: What an option takes, by the type of its parameter.
 _TAKES = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from _ext import measured, pages, prose
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
+from _ext import measured, pages, prose
 from harness.evaluation.aggregates import AGGREGATES, Aggregate
 from harness.evaluation.predict import MODELS, Model
 from harness.proxies import PROXIES, Proxy
@@ -133,9 +133,7 @@ def _sees(proxy: Proxy) -> str:
     if proxy.needs == "costs":
         return "closed-form sizes; no network is built"
     batches = f", {proxy.batches} batches" if proxy.batches > 1 else ""
-    return (
-        f"{_WEIGHTS[proxy.init]} weights, {proxy.mode} mode, {_INPUT[proxy.input]}{batches}"
-    )
+    return f"{_WEIGHTS[proxy.init]} weights, {proxy.mode} mode, {_INPUT[proxy.input]}{batches}"
 
 
 def _figures(found: measured.Measured | None) -> Mapping[str, str]:
