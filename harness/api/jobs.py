@@ -392,9 +392,11 @@ def load(folder: str | Path) -> Evaluation | SearchResult | TableResult:
 
 def names_of(proxies: ProxyLike | Sequence[ProxyLike]) -> list[str]:
     """Names of what is given; functions are registered."""
+    given = [proxies] if isinstance(proxies, str) or callable(proxies) else list(proxies)
+    if all(isinstance(each, str) for each in given):
+        return [str(each) for each in given]
     from harness.scoring.functions import register_function
 
-    given = [proxies] if isinstance(proxies, str) or callable(proxies) else proxies
     return [each if isinstance(each, str) else register_function(each).name for each in given]
 
 

@@ -1,7 +1,7 @@
 """Is one proxy better than another? Paired differences of metrics, under the same resamples.
 
-Intervals of two proxies overlap although one is better nearly always: both rise and fall with the
-architectures that are drawn. So the difference is taken within each resample.
+Intervals of two proxies may overlap although one is better in nearly every resample: both rise and
+fall with the architectures that are drawn. So the difference is taken within each resample.
 """
 
 from __future__ import annotations

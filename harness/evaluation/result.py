@@ -190,7 +190,7 @@ class Evaluation:
         """P of the nDCG for n architectures, as `benchmarks.types.Benchmark.ndcg_p`."""
         given = self.facts.get("ndcg_p")
         if given is None:
-            given = int(np.max(self.table["ndcg_p"]))
+            given = int(np.nanmax(self.table["ndcg_p"]))
         if isinstance(given, int):
             return lambda n: given
         top, of = given

@@ -165,9 +165,9 @@ def tables(
     console: Console,
 ) -> TableResult:
     """See `harness.api.tables`; the caller writes the result into `out`, which is claimed."""
+    planned = plan_table(choice, paper, datasets, truth, score=score, console=console)
     if not score and not store.is_file():
         raise InputError(f"there is no score store {store}; leave --no-score out to make it")
-    planned = plan_table(choice, paper, datasets, truth, score=score, console=console)
     if out is not None:
         folders.claim(out, "table", planned.identity, force=force)
     with open_store(store, console) as opened:

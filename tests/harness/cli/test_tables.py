@@ -83,7 +83,7 @@ def test_tables_of_what_the_store_holds(
 ) -> None:
     # Small forests, and few forward passes.
     models = functools.partial(predict.evaluate_models, trees=5)
-    monkeypatch.setattr("harness.scores.coverage.evaluate_models", models)
+    monkeypatch.setattr("harness.evaluation.judge.evaluate_models", models)
     monkeypatch.setattr("harness.cli.tables.TIMED", 2)
     file = tmp_path / "s.sqlite"
     with Store(file) as store:
@@ -199,7 +199,7 @@ def test_an_empty_store_gives_a_table_of_missing_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = functools.partial(predict.evaluate_models, trees=2)
-    monkeypatch.setattr("harness.scores.coverage.evaluate_models", models)
+    monkeypatch.setattr("harness.evaluation.judge.evaluate_models", models)
     file = tmp_path / "s.sqlite"
     with Store(file):
         pass

@@ -125,3 +125,13 @@ def test_page_holds_protocol_and_figures() -> None:
     assert "![tau](tau.png)" in page
     lines = [line for line in page.splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+
+
+def test_a_proxy_without_figures_has_dashes() -> None:
+    row = {"proxy": "broken", "n": 0, "failed": 9, "seeds": 1, "seconds": math.nan}
+    table = pd.concat([evaluation(), pd.DataFrame([row])], ignore_index=True)
+    for narrow in (False, True):
+        last = tables.cells(table, narrow=narrow)[-1]
+        assert last[:3] == ["broken", "0", "9"]
+        assert {cell.strip("- ()") for cell in last[3:]} == {""}
+    assert "broken & 0 & --" in tables.evaluation_latex(table, [])
