@@ -20,6 +20,7 @@ extensions = [
     "_ext.gallery",
     "_ext.commands",
     "_ext.plain",
+    "_ext.outside",
 ]
 exclude_patterns = ["_build", "_ext"]
 default_role = "literal"  # docstrings have code in single backticks
