@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "quickstart.ipynb"
 
 
+@pytest.mark.slow
 def test_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # The kernel is a process of its own: it imports this checkout, and leaves nothing in a home.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
