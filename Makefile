@@ -27,12 +27,11 @@ HARNESS := $(VENV)/bin/harness
 TO = $(if $(OUT),--out $(OUT)) $(if $(FORCE),--force)
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
-READY_DOCS := $(VENV)/.ready-docs
 READY_PREDICT := $(VENV)/.ready-predict
 READY_OFFICIAL := $(VENV)/.ready-official
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval tables search test lint typecheck unit check docs bench results clean
+.PHONY: help setup eval tables search docs test lint typecheck unit check bench results clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,10 +51,6 @@ $(READY_PREDICT): $(READY)
 
 $(READY_DEV): $(READY)
 	$(VENV)/bin/python -m pip install --quiet '$(TORCH)' -e '.[dev]'
-	@touch $@
-
-$(READY_DOCS): $(READY)
-	$(VENV)/bin/python -m pip install --quiet '$(TORCH)' -e '.[docs]'
 	@touch $@
 
 # Their metadata asks for packages that the tests do not use; an oracle that cannot be
@@ -78,7 +73,10 @@ search: $(READY) ## A proxy finds an architecture: make search PROXY='vkdnw_agg 
 	$(HARNESS) search $(PROXY) --space $(BENCHMARK) --dataset $(DATASET) $(ALGORITHM:%=--algorithm %) \
 	  --iterations $(ITERATIONS) --population $(POPULATION) $(if $(MAX_FLOPS),--max-flops $(MAX_FLOPS)) --seeds $(SEEDS) $(TO) $(ARGS)
 
-test: lint typecheck unit check docs ## Lint, type check, all tests, the regression check, and the pages
+docs: $(READY_DEV) ## The pages as HTML in docs/_build/html; a warning is an error
+	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+test: lint typecheck unit docs check ## Lint, type check, all tests, the pages, and the regression check
 
 lint: $(READY_DEV) ## ruff
 	$(VENV)/bin/ruff check .
@@ -92,9 +90,6 @@ unit: $(READY_OFFICIAL) ## pytest, with doctests
 
 check: $(READY) ## Golden scores and tau of every proxy on 64 cells; UPDATE=1 rewrites the baseline
 	$(HARNESS) check $(if $(UPDATE),--update) $(ARGS)
-
-docs: $(READY_DOCS) ## The pages, docs/_build/html/index.html; a warning is an error
-	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 bench: $(READY_DEV) ## Speed, as ratios against literal versions in the same run
 	$(VENV)/bin/python -m tests.bench $(ARGS)
@@ -122,4 +117,4 @@ results: $(READY_PREDICT) ## Regenerate what is committed under results/ (a day 
 	$(HARNESS) build $(COMMITTED)/uninas/imagenet-32/search/winners/walk_vkdnw.entropy_1.json --dataset imagenet --save $(COMMITTED)/uninas/imagenet-32/search/winner.json --draw $(COMMITTED)/uninas/imagenet-32/search/winner
 
 clean: ## Remove .venv and caches; results stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build docs/_build docs/proxies *.egg-info

@@ -1,1 +1,1 @@
-"""Pages that are generated from the code: the gallery of proxies and the command reference."""
+"""Sphinx extensions of these pages."""

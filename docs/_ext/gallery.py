@@ -1,186 +1,257 @@
-"""The gallery of proxies: `{proxy-gallery}` writes what the registries and the results say."""
+"""The gallery: a page a proxy, written from the registry and the committed results at every build.
+
+The pages lie in docs/proxies/, which is ignored by git. A new proxy gets its page by being there.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
-from sphinx.util.docutils import SphinxDirective
+import pandas as pd
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
-from _ext import measured, pages, prose
-from harness.evaluation.aggregates import AGGREGATES, Aggregate
-from harness.evaluation.predict import MODELS, Model
-from harness.proxies import PROXIES, Proxy
+from _ext.docstrings import escape
+from harness.evaluation.aggregates import AGGREGATES
+from harness.evaluation.predict import MODELS
+from harness.proxies import PROXIES
+from harness.proxies._registry import Proxy
 
+DOCS = Path(__file__).parents[1]
+PAGES = DOCS / "proxies"
+RESULTS = DOCS.parent / "results"
+#: Taus of all methods on NAS-Bench-201 beside their costs; and those on NAS-Bench-101.
+TABLE = RESULTS / "nasbench201" / "table1" / "table1.csv"
+COST = TABLE.with_name("cost.csv")
+OTHER = RESULTS / "nasbench101" / "cifar10" / "evaluation.csv"
+#: Where the gallery's overview takes its tau and cost from.
+DATASET = "cifar10"
+
+_SEES = {"none": "no data", "gaussian": "Gaussian noise", "images": "real images"}
 _WEIGHTS = {
-    "kaiming": "Kaiming",
+    "kaiming": "Kaiming normal",
     "default": "PyTorch's default",
-    "gaussian": "normal",
-    "none": "any",
+    "gaussian": "N(0, 1)",
+    "none": "not read",
 }
-_INPUT = {"gaussian": "noise", "images": "real images", "none": "no data"}
 
 
-class ProxyGallery(SphinxDirective):
-    """The table of all methods, or a section for each: `table`, `proxies`, `aggregates`, `models`.
+def names() -> list[str]:
+    """Everything that ranks: proxies, aggregates, models; each name once."""
+    return sorted({*PROXIES, *AGGREGATES, *MODELS})
 
-    What it is called is its one argument.
+
+class Figures:
+    """What the committed results say of every method."""
+
+    def __init__(self) -> None:
+        self.table = pd.read_csv(TABLE)
+        cost = pd.read_csv(COST)
+        # A method's own batch stands behind its name there: "te_nas (batch 32)".
+        self.cost = cost.assign(method=cost["method"].str.partition(" (")[0])
+        self.other = pd.read_csv(OTHER)
+
+    def taus(self, name: str) -> list[tuple[str, pd.Series]]:
+        """Benchmark with dataset, and row, for every result that has the method."""
+        rows = self.table[self.table["method"] == name]
+        found = [(f"NAS-Bench-201, {row['dataset']}", row) for _, row in rows.iterrows()]
+        others = self.other[self.other["proxy"] == name]
+        return found + [("NAS-Bench-101, cifar10", row) for _, row in others.iterrows()]
+
+    def costs(self, name: str) -> pd.DataFrame:
+        """Rows of the cost table."""
+        return self.cost[self.cost["method"] == name]
+
+
+def page(name: str, figures: Figures) -> str:
+    """The page of a method."""
+    parts = [f"# {name}", ""]
+    # A proxy without a score of its own only gives parts: the name is the aggregate's.
+    proxy = PROXIES[name] if name in set(PROXIES) else None
+    if name in set(AGGREGATES):
+        aggregate = AGGREGATES[name]
+        members = ", ".join(_linked(member) for member in aggregate.members)
+        parts += [
+            aggregate.summary,
+            "",
+            f"- Aggregate of ranks over a whole set of architectures: `{aggregate.formula}`",
+            f"- Members: {members}",
+            f"- Paper: {paper_link(aggregate.paper)}",
+            "",
+        ]
+    if name in set(MODELS):
+        parts += _of_model(name)
+    if proxy is not None:
+        parts += _of_proxy(proxy)
+    parts += _results(name, figures)
+    return "\n".join(parts) + "\n"
+
+
+def overview(figures: Figures) -> str:
+    """The table of the gallery: one row a method, the best tau first."""
+    found = []
+    for name in names():
+        rows = figures.table[(figures.table["method"] == name)]
+        rows = rows[rows["dataset"] == DATASET]
+        costs = figures.costs(name)
+        costs = costs[costs["dataset"] == DATASET]
+        tau = float(rows["kendall_tau"].iloc[0]) if len(rows) else float("nan")
+        cost = _short(costs["milliseconds"].iloc[0]) if len(costs) else "-"
+        cells = [f"[{name}](proxies/{name}.md)", _sees(name), _tau(rows), _n(rows), cost]
+        found.append((1.0 if math.isnan(tau) else -tau, cells))
+    heading = ["method", "sees", "tau", "n", "ms a network"]
+    lines = [heading, [":---", ":---", "---:", "---:", "---:"], *(c for _, c in sorted(found))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def paper_link(paper: str) -> str:
+    """A paper as a link where it is an arXiv number.
+
+    >>> paper_link("arXiv:2006.04647v1")
+    '[arXiv:2006.04647v1](https://arxiv.org/abs/2006.04647v1)'
     """
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """The nodes."""
-        results = Path(self.env.srcdir).parent / "results"
-        figures = measured.read(results)
-        self.env.note_dependency(str(figures.file))
-        return _PARTS[self.arguments[0]](self.env, figures)
+    match = re.fullmatch(r"arXiv:(\S+)", paper)
+    return f"[{paper}](https://arxiv.org/abs/{match[1]})" if match else paper or "none"
 
 
-def links() -> dict[str, str]:
-    """Ids of all methods' sections, by name; a name by itself means the aggregate."""
-    found = {name: f"proxy-{name}" for name in PROXIES}
-    found |= {name: f"aggregate-{name}" for name in AGGREGATES}
-    found |= {name: f"model-{name}" for name in MODELS}
-    return {name: nodes.make_id(label) for name, label in found.items()}
+def docstring(function: Any) -> str:
+    """A docstring as reStructuredText in a Markdown page."""
+    lines = escape((inspect.getdoc(function) or "").split("\n"))
+    # The sections only: napoleon, as Sphinx runs it on the API's functions.
+    config = Config(napoleon_use_param=False, napoleon_use_rtype=False)
+    return f"```{{eval-rst}}\n.. default-role:: code\n\n{GoogleDocstring(lines, config)}\n```"
 
 
-def overview(_: BuildEnvironment, figures: measured.Figures) -> list[nodes.Node]:
-    """What the figures rest on, and one row a method, the best first."""
-    summaries = {name: AGGREGATES[name].summary for name in AGGREGATES}
-    summaries |= {name: MODELS[name].summary for name in MODELS}
-    summaries = {
-        name: PROXIES[name].summary for name in PROXIES if PROXIES[name].has_score
-    } | summaries
-    rows = []
-    for name in sorted(summaries, key=lambda name: _order(name, figures)):
-        found = figures.methods.get(name)
-        n = f"{found.n:,}" if found else ""
-        cells = (f"`{name}`", _interval(found), n, _milliseconds(found), summaries[name])
-        rows.append([prose.inline(text, links()) for text in cells])
-    heading = ("method", "Kendall's τ", "n", "ms a network", "what it is")
-    return [prose.paragraph(_basis(figures)), pages.table(heading, rows, figures=(1, 2, 3))]
-
-
-def proxies(env: BuildEnvironment, figures: measured.Figures) -> list[nodes.Node]:
-    """A section for every proxy."""
-    return [_proxy(env, PROXIES[name], figures) for name in PROXIES]
-
-
-def aggregates(env: BuildEnvironment, figures: measured.Figures) -> list[nodes.Node]:
-    """A section for every aggregate."""
-    return [_aggregate(env, AGGREGATES[name], figures) for name in AGGREGATES]
-
-
-def models(env: BuildEnvironment, figures: measured.Figures) -> list[nodes.Node]:
-    """A section for every model."""
-    return [_model(env, MODELS[name], figures) for name in MODELS]
-
-
-_PARTS = {"table": overview, "proxies": proxies, "aggregates": aggregates, "models": models}
-
-
-def _proxy(env: BuildEnvironment, proxy: Proxy, figures: measured.Figures) -> nodes.section:
-    parts = [f"{proxy.name}.{part}" for part in proxy.parts or ()]
-    said = {
-        "Paper": proxy.paper,
-        "Also called": prose.code_list(PROXIES.aliases(proxy.name)),
-        "Sees": _sees(proxy),
-        "Parts": prose.code_list(parts),
-    }
-    if proxy.has_score:
-        said |= _figures(figures.methods.get(proxy.name))
-    else:
-        said["Ranks"] = f"by its parts only; `{proxy.name}` by itself is the aggregate"
-    # A part may be called as another proxy is.
-    known = {name: label for name, label in links().items() if name not in (proxy.parts or ())}
-    summary, *text = prose.docstring(inspect.getdoc(proxy.function), known)
-    content = [summary, prose.facts(said, links()), *text]
-    return pages.section(env, f"proxy-{proxy.name}", proxy.name, content)
-
-
-def _aggregate(
-    env: BuildEnvironment, aggregate: Aggregate, figures: measured.Figures
-) -> nodes.section:
-    said = {
-        "Paper": aggregate.paper,
-        "Formula": f"`{aggregate.formula}`",
-        "Joins": prose.code_list(aggregate.members),
-    }
-    said |= _figures(figures.methods.get(aggregate.name))
-    content = [prose.paragraph(aggregate.summary, links()), prose.facts(said, links())]
-    return pages.section(env, f"aggregate-{aggregate.name}", aggregate.name, content)
-
-
-def _model(env: BuildEnvironment, model: Model, figures: measured.Figures) -> nodes.section:
-    found = figures.methods.get(model.name)
-    said = {"Paper": model.paper, "Features": prose.code_list(model.members)}
-    if model.graf:
-        said["Features"] = ", ".join(filter(None, [said["Features"], "the GRAF features"]))
-    if found is not None:
-        said["Trained on"] = f"accuracies of {found.trained_on:,} architectures, none of the n"
-    said |= _figures(found)
-    content = [prose.paragraph(model.summary, links()), prose.facts(said, links())]
-    return pages.section(env, f"model-{model.name}", model.name, content)
-
-
-def _sees(proxy: Proxy) -> str:
+def _of_proxy(proxy: Proxy) -> Iterator[str]:
+    aliases = ", ".join(f"`{alias}`" for alias in PROXIES.aliases(proxy.name))
+    if proxy.parts:
+        parts = ", ".join(f"`{proxy.name}.{part}`" for part in proxy.parts)
+        yield f"- Parts, which rank by themselves: {parts}"
     if proxy.needs == "costs":
-        return "closed-form sizes; no network is built"
-    batches = f", {proxy.batches} batches" if proxy.batches > 1 else ""
-    return f"{_WEIGHTS[proxy.init]} weights, {proxy.mode} mode, {_INPUT[proxy.input]}{batches}"
+        yield "- Reads the closed-form size; no network is built"
+    else:
+        yield f"- Input: {_SEES[proxy.input]}{_batches(proxy.batches)}"
+        yield f"- Weights: {_WEIGHTS[proxy.init]}; mode: {proxy.mode}"
+    if aliases:
+        yield f"- Also called {aliases}"
+    yield f"- Paper: {paper_link(proxy.paper)}"
+    yield f"- Version {proxy.version}; file `harness/proxies/{_file(proxy)}`"
+    yield ""
+    yield docstring(proxy.function)
+    yield ""
 
 
-def _figures(found: measured.Measured | None) -> Mapping[str, str]:
-    if found is None:
-        return {}
-    batch = f", batch {found.batch} of {_images(found.input)}" if found.batch else ""
-    return {
-        "Kendall's τ": f"{_interval(found)} on {found.n:,} architectures{batch}",
-        "Cost": f"{_milliseconds(found)} ms a network" if _milliseconds(found) else "",
-    }
+def _of_model(name: str) -> list[str]:
+    model = MODELS[name]
+    features = [*(_linked(member) for member in model.members), *(["GRAF"] if model.graf else [])]
+    return [
+        model.summary,
+        "",
+        "- Random forest trained on the accuracies of some cells, judged on the others: it is "
+        "no training-free proxy",
+        f"- Features: {', '.join(features)}",
+        f"- Paper: {paper_link(model.paper)}",
+        "",
+    ]
 
 
-def _images(text: str) -> str:
-    return " and ".join(
-        "noise" if each == "gaussian" else f"{each} images" for each in text.split("+")
-    )
+def _results(name: str, figures: Figures) -> Iterator[str]:
+    rows = figures.taus(name)
+    if not rows:
+        yield "No committed result has it."
+        return
+    yield "## Measured\n"
+    yield "| benchmark | n | tau | published | batch | input |"
+    yield "|:---|---:|---:|---:|---:|:---|"
+    for where, row in rows:
+        published = _number(row.get("kendall_tau_published"))
+        batch, sees = row.get("batch"), row.get("input")
+        size = "-" if pd.isna(batch) else str(batch).removesuffix(".0")
+        seen = "-" if pd.isna(sees) else _input(str(sees))
+        tau = _interval(row)
+        yield f"| {where} | {int(row['n']):,} | {tau} | {published} | {size} | {seen} |"
+    yield ""
+    costs = figures.costs(name)
+    if len(costs):
+        yield "| dataset | n | ms a network | forward passes | batch | device |"
+        yield "|:---|---:|---:|---:|---:|:---|"
+        for _, row in costs.iterrows():
+            batch = "-" if pd.isna(row["batch"]) else str(row["batch"]).removesuffix(".0")
+            passes = _short(row["forward_passes"])
+            yield (
+                f"| {row['dataset']} | {int(row['n']):,} | {_short(row['milliseconds'])} "
+                f"| {passes} | {batch} | {row['device']} |"
+            )
+        yield ""
+    yield "[How these figures came about](../gallery.md#how-the-figures-came-about)."
 
 
-def _interval(found: measured.Measured | None) -> str:
-    return f"{found.tau:.3f} [{found.low:.3f}, {found.high:.3f}]" if found else "not measured"
+def _file(proxy: Proxy) -> str:
+    return Path(inspect.getsourcefile(proxy.function) or "").name
 
 
-def _milliseconds(found: measured.Measured | None) -> str:
-    value = None if found is None else found.milliseconds
-    if value is None:
-        return ""
-    return "< 0.01" if value < 0.01 else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+def _batches(count: int) -> str:
+    return "" if count == 1 else f", {count} batches"
 
 
-def _order(name: str, figures: measured.Figures) -> tuple[float, str]:
-    found = figures.methods.get(name)
-    return (-found.tau if found else 2.0), name
+def _linked(member: str) -> str:
+    proxy = member.partition(".")[0]
+    return f"[`{member}`]({proxy}.md)"
 
 
-def _basis(figures: measured.Figures) -> str:
-    """How the figures came about."""
-    file = figures.file.relative_to(figures.file.parents[3])
-    return (
-        f"Kendall's τ with trained accuracy on NAS-Bench-201, CIFAR-10, with its 95 % bootstrap "
-        f"interval over n architectures; accuracies: {figures.truth}. Milliseconds are the mean "
-        f"time of a score on one thread ({figures.device}), of an aggregate that of its proxies "
-        f"together. Read from `{file}` and the `cost.csv` beside it, which `make results` writes; "
-        f"`{file.with_suffix('.md').name}` has the whole protocol."
-    )
+def _sees(name: str) -> str:
+    if name in set(MODELS):
+        return "accuracies of some cells"
+    if name in set(AGGREGATES):
+        return "ranks of the set"
+    proxy = PROXIES[name]
+    return "size alone" if proxy.needs == "costs" else _SEES[proxy.input]
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive."""
-    app.add_directive("proxy-gallery", ProxyGallery)
+def _input(text: str) -> str:
+    return {"none": "no data", "gaussian": "Gaussian noise"}.get(text, f"{text} images")
+
+
+def _tau(rows: pd.DataFrame) -> str:
+    return _interval(rows.iloc[0]) if len(rows) else "-"
+
+
+def _n(rows: pd.DataFrame) -> str:
+    return f"{int(rows['n'].iloc[0]):,}" if len(rows) else "-"
+
+
+def _interval(row: pd.Series) -> str:
+    low, high = row["kendall_tau_low"], row["kendall_tau_high"]
+    return f"{row['kendall_tau']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None or pd.isna(value) else f"{value:.3f}"
+
+
+def _short(value: float) -> str:
+    return "< 0.01" if value < 0.01 else f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def write(app: Any) -> None:
+    """Write all pages; those that are unchanged keep their time, so that builds are quick."""
+    figures = Figures()
+    PAGES.mkdir(exist_ok=True)
+    pages = {f"{name}.md": page(name, figures) for name in names()}
+    pages["overview.txt"] = overview(figures)
+    for stale in {file.name for file in PAGES.iterdir()} - set(pages):
+        (PAGES / stale).unlink()
+    for name, text in pages.items():
+        file = PAGES / name
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("builder-inited", write)
     return {"parallel_read_safe": True}
