@@ -16,7 +16,8 @@ NOTEBOOK = pages.ROOT / "examples" / "quickstart.ipynb"
 
 @pytest.fixture
 def notebook() -> nbformat.NotebookNode:
-    return nbformat.read(NOTEBOOK, as_version=4)
+    found: nbformat.NotebookNode = nbformat.read(NOTEBOOK, as_version=4)
+    return found
 
 
 def test_it_is_committed_without_outputs(notebook: nbformat.NotebookNode) -> None:
