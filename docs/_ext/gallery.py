@@ -109,6 +109,7 @@ def page(name: str, figures: Figures) -> str:
     if name in set(MODELS):
         parts += _of_model(name)
     if proxy is not None:
+        parts += [] if proxy.has_score else ["## Its parts", ""]
         parts += _of_proxy(proxy)
     parts += _results(name, figures)
     return "\n".join(parts) + "\n"
