@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +22,13 @@ from harness.search import result as searched
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def _displayed(figure: Figure) -> Figure:
+    """The figure, which a notebook shows as a picture once it has met matplotlib's pyplot."""
+    if "IPython" in sys.modules:
+        importlib.import_module("matplotlib.pyplot")
+    return figure
 
 
 class _Shown:
@@ -46,7 +55,7 @@ class Evaluation(_Shown, evaluated.Evaluation):
         Raises:
             InputError: There is no such figure, or not the data for it.
         """
-        return evaluation_report.figure(self, name)
+        return _displayed(evaluation_report.figure(self, name))
 
     def write(
         self, folder: str | Path, *, against: str | None = None, force: bool = False
@@ -91,7 +100,8 @@ class SearchResult(_Shown, searched.SearchResult):
     def figure(self) -> Figure:
         """Accuracy and regret, or rank and FLOPs, against evaluations."""
         with style.house_style():
-            return search_report.figure(self)
+            made = search_report.figure(self)
+        return _displayed(made)
 
     def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write data, tables, figure and winners.
@@ -125,7 +135,7 @@ class TableResult(_Shown, tabled.TableResult):
         Raises:
             InputError: There is no such figure.
         """
-        return published_folder.figure(self, name)
+        return _displayed(published_folder.figure(self, name))
 
     def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write data, tables and figures.
