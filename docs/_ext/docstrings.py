@@ -29,8 +29,23 @@ def _escaped(match: re.Match[str]) -> str:
     return code or f"\\{sign}"
 
 
+def untyped(lines: Iterable[str]) -> list[str]:
+    """Lines of a docstring whose `Returns:` has text alone.
+
+    Napoleon takes what stands before a colon there for a type; now it finds an empty one.
+
+    >>> untyped(["Returns:", "    The result: data."])
+    ['Returns:', '    : The result: data.']
+    """
+    found: list[str] = []
+    for line in lines:
+        after = bool(found) and found[-1].strip() == "Returns:"
+        found.append(re.sub(r"^(\s+)", r"\1: ", line) if after else line)
+    return found
+
+
 def _process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = escape(lines)
+    lines[:] = untyped(escape(lines))
 
 
 def setup(app: Any) -> dict[str, bool]:

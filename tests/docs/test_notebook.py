@@ -16,8 +16,8 @@ NOTEBOOK = pages.ROOT / "examples" / "quickstart.ipynb"
 
 @pytest.fixture
 def notebook() -> nbformat.NotebookNode:
-    read: nbformat.NotebookNode = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
-    return read
+    found: nbformat.NotebookNode = nbformat.read(NOTEBOOK, as_version=4)
+    return found
 
 
 def test_it_is_committed_without_outputs(notebook: nbformat.NotebookNode) -> None:
