@@ -15,7 +15,7 @@ pytest.importorskip("sphinx")
 sys.path.insert(0, str(ROOT / "docs"))
 
 import harness  # noqa: E402
-from _ext import (  # type: ignore[import-not-found]  # noqa: E402
+from _ext import (  # noqa: E402
     commands,
     docstrings,
     gallery,
