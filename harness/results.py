@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,13 +20,6 @@ from harness.search import result as searched
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def _displayed(figure: Figure) -> Figure:
-    """The figure, which a notebook shows as a picture once it has met matplotlib's pyplot."""
-    if "IPython" in sys.modules:
-        importlib.import_module("matplotlib.pyplot")
-    return figure
 
 
 class _Shown:
@@ -55,7 +46,7 @@ class Evaluation(_Shown, evaluated.Evaluation):
         Raises:
             InputError: There is no such figure, or not the data for it.
         """
-        return _displayed(evaluation_report.figure(self, name))
+        return evaluation_report.figure(self, name)
 
     def write(
         self, folder: str | Path, *, against: str | None = None, force: bool = False
@@ -101,7 +92,7 @@ class SearchResult(_Shown, searched.SearchResult):
         """Accuracy and regret, or rank and FLOPs, against evaluations."""
         with style.house_style():
             made = search_report.figure(self)
-        return _displayed(made)
+        return made
 
     def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write data, tables, figure and winners.
@@ -135,7 +126,7 @@ class TableResult(_Shown, tabled.TableResult):
         Raises:
             InputError: There is no such figure.
         """
-        return _displayed(published_folder.figure(self, name))
+        return published_folder.figure(self, name)
 
     def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write data, tables and figures.
