@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import pandas as pd
 
 from benchmarks.errors import InputError
 from harness.evaluation import result as evaluated
@@ -34,6 +37,15 @@ class _Shown:
 @dataclass(frozen=True)
 class Evaluation(_Shown, evaluated.Evaluation):
     """How well proxies rank; see `harness.evaluation.result.Evaluation` for its data."""
+
+    def __repr__(self) -> str:
+        """What was evaluated, in a line."""
+        return f"<Evaluation: {self.title}, {len(self.table)} rankings; see .table>"
+
+    def _repr_html_(self) -> str:
+        (heading, *body), _ = self.cells()
+        shown = pd.DataFrame(body, columns=heading).to_html(index=False)
+        return f"<p><b>{html.escape(self.title)}</b></p>{shown}"
 
     @property
     def figures(self) -> list[str]:

@@ -260,3 +260,10 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
     found = circle(edges())
     assert not found, " -> ".join(found)
+
+
+def test_the_entrance_is_light() -> None:
+    heavy = ("torch", "numpy", "pandas", "matplotlib", "rich", "benchmarks")
+    code = f"import sys, harness; sys.exit(' '.join(m for m in {heavy} if m in sys.modules) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks.errors import InputError
-
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
@@ -188,8 +186,11 @@ def score_network(
     """
     import pandas as pd
 
+    from harness.inspect.built import Built
     from harness.scoring.modules import score_module
 
+    if isinstance(network, Built):
+        network = network.network
     found = score_module(
         network, names_of(proxies), input_shape=input_shape, classes=classes, batch_size=batch_size,
         seed=seed, weights=weights, images=images, device=device,
@@ -407,6 +408,7 @@ def names_of(proxies: ProxyLike | Sequence[ProxyLike]) -> list[str]:
     given = [proxies] if isinstance(proxies, str) or callable(proxies) else list(proxies)
     if all(isinstance(each, str) for each in given):
         return [str(each) for each in given]
+    from benchmarks.errors import InputError
     from harness.scoring.functions import register_function
 
     names: list[str] = []

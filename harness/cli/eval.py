@@ -84,14 +84,21 @@ def evaluate(
         f"{', '.join(result.figures)} (.png, .svg, .pdf), scores.parquet",
         soft_wrap=True, highlight=False,
     )  # fmt: skip
+    taus = result.table.set_index("proxy")["kendall_tau"].reindex(result.labels(named))
     if min_tau is not None:
-        _require(result.table, result.labels(named), min_tau)
+        _require(taus, min_tau)
+    if taus.isna().all():
+        console.print("none of the named has a ranking", highlight=False)
+        raise typer.Exit(1)
 
 
-def _require(table: pd.DataFrame, names: list[str], least: float) -> None:
+def _require(taus: pd.Series[float], least: float) -> None:
     """Exit with 1 where a tau is below, or there is none."""
-    taus = table.set_index("proxy")["kendall_tau"].reindex(names)
-    low = [f"{name} {tau:.3f}" for name, tau in taus.items() if not tau >= least]
+    low = [
+        f"{name} {'(no ranking)' if pd.isna(tau) else f'{tau:.3f}'}"
+        for name, tau in taus.items()
+        if not tau >= least
+    ]
     if low:
         console.print(f"tau below {least:g}: {', '.join(low)}", highlight=False, markup=False)
         raise typer.Exit(1)

@@ -130,7 +130,7 @@ def network_of(text: str) -> Any:
         made = runpy.run_path(path)
         if name not in made:
             raise InputError(f"{path} has no {name}; name a function that returns an nn.Module")
-        network = made[name]()
+        network = made[name] if isinstance(made[name], nn.Module) else made[name]()
     except InputError:
         raise
     except Exception as error:

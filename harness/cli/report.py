@@ -20,11 +20,18 @@ def report(
     ] = None,
 ) -> None:
     """Write tables and figures of a result again, without scoring or evaluating."""
-    if out is not None and len(folders) > 1:
+    if out is not None and (len(folders) > 1 or len(_results(folders[0])) > 1):
         raise typer.BadParameter("--out takes the place of one folder; name one")
-    for folder in folders:
+    for folder in [each for named in folders for each in _results(named)]:
         written = api.load(folder).write(out or folder, force=True)
         console.print(
-            f"{out or folder}: {', '.join(sorted(path.name for path in written))}",
+            f"{out or folder}: {', '.join(sorted({path.name for path in written}))}",
             soft_wrap=True, highlight=False,
         )  # fmt: skip
+
+
+def _results(named: Path) -> list[Path]:
+    """The folder itself, or those below it that hold results."""
+    if (named / "result.json").is_file():
+        return [named]
+    return sorted(path.parent for path in named.rglob("result.json")) or [named]

@@ -129,6 +129,8 @@ class Evaluation:
         Raises:
             InputError: There are no scores of one, or no accuracies.
         """
+        if a == b:
+            raise InputError(f"{a} cannot be compared with itself; name two proxies")
         if self.pairs is None:
             rows = self._compared((a, b), b)
         else:

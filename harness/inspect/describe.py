@@ -48,13 +48,7 @@ def described(
     text = str(given).strip()
     if not any(sign in text for sign in "|~(") and Path(text).suffix in (".json", ".txt"):
         return read(Path(text), space, dataset)  # meant as a file: it says that there is none
-    if isinstance(given, int) or text.isdigit():
-        space = space or _NUMBERED
     return _of_text(text, {}, space, dataset)
-
-
-#: Whose architectures a bare number means; others' indices need the name of the space.
-_NUMBERED = "nasbench201"
 
 
 def _is_file(text: str) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from benchmarks import BENCHMARKS
+from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies, resolve
 from harness.evaluation.aggregates import AGGREGATES
 from harness.evaluation.ground import FEWEST, Scores
@@ -37,6 +38,8 @@ from harness.scores.names import check_ranks, proxies_of
 from harness.scores.store import Store
 from harness.scoring.engine import Tally
 
+#: An interval of fewer resamples says nothing.
+FEWEST_RESAMPLES = 10
 #: Closed-form sizes that every evaluation shows: what the others have to beat.
 BASELINES = ("params", "flops", "layers")
 
@@ -58,6 +61,8 @@ def evaluate(
 ) -> Evaluation:
     """See `harness.api.evaluate`; the caller writes the result into `out`, which is claimed."""
     benchmark = BENCHMARKS[choice.benchmark]
+    if resamples < FEWEST_RESAMPLES:
+        raise InputError(f"{resamples} resamples are too few; take {FEWEST_RESAMPLES} or more")
     accuracies = resolve(benchmark, truth, choice.dataset, split, epochs)
     console.print(f"Ground truth: {accuracies.protocol}", soft_wrap=True)
     final = epochs in (None, benchmark.space.dataset(choice.dataset).epochs)

@@ -12,6 +12,7 @@ from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
 from benchmarks.truth import Accuracies
 from benchmarks.types import Benchmark, ids_of
+from harness.evaluation.ground import FEWEST
 from harness.proxies import PROXIES
 from harness.scores.names import check_names, proxies_of
 from harness.scoring.engine import Request, resolve_device
@@ -58,6 +59,17 @@ class Choice:
     workers: int | None = None
     retry_failed: bool = False
     drop_diverged: bool = False
+
+    def check(self) -> None:
+        """See that numbers are in their range.
+
+        Raises:
+            InputError: One is not.
+        """
+        if self.seeds < 1:
+            raise InputError(f"{self.seeds} seeds are none; ask for 1 or more")
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"{self.workers} workers are none; ask for 1 or more")
 
     def with_batch(self, given: int | str | Mapping[str, int]) -> Choice:
         """With a batch size as people give it: 64, "64,te_nas=32", or {"te_nas": 32}.
@@ -147,6 +159,7 @@ def make_plan(
         InputError: Something is unknown, not there, or impossible; the message says what.
     """
     console = console or Console(quiet=True)
+    choice.check()
     benchmark = BENCHMARKS[choice.benchmark]
     space = benchmark.space
     check_names(proxies, benchmark.name)
@@ -168,6 +181,11 @@ def make_plan(
     candidates = [arch for arch in members if arch not in failed] if dropping else members
     size = _sample_size(choice, device, len(candidates), console)
     picked = sample_ids(candidates, size, choice.sample_seed)
+    if truth is not None and len(picked) < FEWEST:
+        raise InputError(
+            f"{len(picked)} architectures with an accuracy cannot be ranked; at least {FEWEST} are "
+            "needed: take a larger --sample"
+        )
     request = Request(
         benchmark=benchmark.name,
         dataset=space.dataset(choice.dataset).name,

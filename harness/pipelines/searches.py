@@ -103,6 +103,9 @@ def plan_searches(choice: SearchChoice, scoring: Choice) -> Planned:
     Raises:
         InputError: Something is unknown, not there, or impossible; the message says what.
     """
+    scoring.check()
+    if choice.iterations < 1 or choice.seeds < 1:
+        raise InputError("a search has at least one evaluation, and one seed; ask for more")
     benchmark = BENCHMARKS[scoring.benchmark]
     benchmark.space.dataset(scoring.dataset)
     named = {source.name for source in benchmark.truths}

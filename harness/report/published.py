@@ -17,7 +17,7 @@ MARK = "†"
 
 def stem(published: Published) -> str:
     """What the files of a paper's table are called, without an ending."""
-    return str(getattr(published, "key", "table1"))
+    return published.key
 
 
 def _reported(comparison: pd.DataFrame, names: Sequence[str] | None = None) -> list[Metric]:

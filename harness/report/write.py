@@ -57,6 +57,9 @@ def save(result: Evaluation, folder: Path) -> list[Path]:
     if _compared(result):
         differences = result.comparisons().to_csv(index=False, lineterminator="\n")
         written.append(folders.text(folder / "differences.csv", differences))
+    else:  # those of an earlier result would be read as this one's
+        for stale in folder.glob("differences.*"):
+            stale.unlink()
     return written
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
+from benchmarks.registry import near
 from benchmarks.types import HasFeatures
 from harness.evaluation import predict
 from harness.evaluation.aggregates import AGGREGATES, Aggregate, parse_aggregate
@@ -46,6 +46,13 @@ def split_part(name: str) -> tuple[str, str | None]:
     if is_imported(name):
         return name, None
     proxy, _, part = name.partition(".")
+    if proxy not in PROXIES.names:
+        known = [*PROXIES, *AGGREGATES, *MODELS]
+        aliases = [alias for each in PROXIES for alias in PROXIES.aliases(each)]
+        if proxy not in known and proxy not in aliases:
+            meant = near(proxy, [*known, *aliases])
+            hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
+            raise InputError(f"unknown proxy {proxy!r}{hint} Known: {', '.join(sorted({*known}))}")
     found = PROXIES[proxy]
     # A proxy need not say what parts it has.
     declared: Sequence[str] | None = getattr(found, "parts", None)
@@ -56,8 +63,8 @@ def split_part(name: str) -> tuple[str, str | None]:
 
 def unknown_part(proxy: str, part: str, known: Sequence[str]) -> InputError:
     """The error of a part that a proxy does not have; it names near ones, and all there are."""
-    near = [f"{proxy}.{name}" for name in difflib.get_close_matches(part, known, n=3)]
-    hint = f"; did you mean {' or '.join(map(repr, near))}? Its" if near else "; its"
+    meant = [f"{proxy}.{name}" for name in near(part, known)]
+    hint = f"; did you mean {' or '.join(map(repr, meant))}? Its" if meant else "; its"
     return InputError(
         f"{proxy} has no part {part!r}{hint} parts: {', '.join(sorted(known)) or 'none'}"
     )
