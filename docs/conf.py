@@ -21,14 +21,13 @@ extensions = [
     "_ext.results",
 ]
 exclude_patterns = ["_build"]
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 # Docstrings put code into single backticks, and types into the signature.
 default_role = "code"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
-python_maximum_signature_line_length = 80
 
 html_theme = "furo"
 html_title = "NAS proxy harness"

@@ -15,12 +15,19 @@ def escape(lines: Iterable[str]) -> list[str]:
 
     >>> escape(["F = J_n^T p_ |x| of `*args`", ">>> a * b"])
     ['F = J_n^T p\\\\_ \\\\|x\\\\| of `*args`', '>>> a * b']
+    >>> escape(["Returns:", "    A pair: both."])
+    ['Returns:', '    : A pair: both.']
     """
-    escaped, example = [], False
+    escaped: list[str] = []
+    example, before = False, ""
     for line in lines:
         stripped = line.lstrip()
         example = bool(stripped) and (example or stripped.startswith(">>>"))
-        escaped.append(line if example else _TOKEN.sub(_escaped, line))
+        shown = line if example else _TOKEN.sub(_escaped, line)
+        if before == "Returns:":  # no type before a colon: the types stand in the signature
+            shown = f"{shown[: len(line) - len(stripped)]}: {shown.lstrip()}"
+        escaped.append(shown)
+        before = stripped
     return escaped
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sphinx.ext.napoleon import Config, GoogleDocstring
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 from _ext.docstrings import escape
+from _ext.results import two_lines
 from harness.evaluation.aggregates import AGGREGATES
 from harness.evaluation.predict import MODELS
 from harness.proxies import PROXIES
@@ -80,7 +81,7 @@ def page(name: str, figures: Figures) -> str:
             "",
             f"- Aggregate of ranks over a whole set of architectures: `{aggregate.formula}`",
             f"- Members: {members}",
-            f"- Paper: {paper_link(aggregate.paper)}",
+            *([] if proxy else [f"- Paper: {paper_link(aggregate.paper)}"]),
             "",
         ]
     if name in set(MODELS):
@@ -101,7 +102,7 @@ def overview(figures: Figures) -> str:
         costs = costs[costs["dataset"] == DATASET]
         tau = float(rows["kendall_tau"].iloc[0]) if len(rows) else float("nan")
         cost = _short(costs["milliseconds"].iloc[0]) if len(costs) else "-"
-        cells = [f"[{name}](proxies/{name}.md)", _sees(name), _tau(rows), _n(rows), cost]
+        cells = [f"[{name}](proxies/{name}.md)", _sees(name), two_lines(_tau(rows)), _n(rows), cost]
         found.append((1.0 if math.isnan(tau) else -tau, cells))
     heading = ["method", "sees", "tau", "n", "ms a network"]
     lines = [heading, [":---", ":---", "---:", "---:", "---:"], *(c for _, c in sorted(found))]
@@ -121,9 +122,8 @@ def paper_link(paper: str) -> str:
 def docstring(function: Any) -> str:
     """A docstring as reStructuredText in a Markdown page."""
     lines = escape((inspect.getdoc(function) or "").split("\n"))
-    # The sections only: napoleon, as Sphinx runs it on the API's functions.
-    config = Config(napoleon_use_param=False, napoleon_use_rtype=False)
-    return f"```{{eval-rst}}\n.. default-role:: code\n\n{GoogleDocstring(lines, config)}\n```"
+    text = re.sub(r"^:(r)(?=eturns|aises)", r":R", str(GoogleDocstring(lines)), flags=re.M)
+    return f"```{{eval-rst}}\n.. default-role:: code\n\n{text}\n```"
 
 
 def _of_proxy(proxy: Proxy) -> Iterator[str]:
@@ -164,7 +164,7 @@ def _results(name: str, figures: Figures) -> Iterator[str]:
     if not rows:
         yield "No committed result has it."
         return
-    yield "## Measured\n"
+    yield "## Measured\n\n::::{container} result"
     yield "| benchmark | n | tau | published | batch | input |"
     yield "|:---|---:|---:|---:|---:|:---|"
     for where, row in rows:
@@ -172,7 +172,7 @@ def _results(name: str, figures: Figures) -> Iterator[str]:
         batch, sees = row.get("batch"), row.get("input")
         size = "-" if pd.isna(batch) else str(batch).removesuffix(".0")
         seen = "-" if pd.isna(sees) else _input(str(sees))
-        tau = _interval(row)
+        tau = two_lines(_interval(row))
         yield f"| {where} | {int(row['n']):,} | {tau} | {published} | {size} | {seen} |"
     yield ""
     costs = figures.costs(name)
@@ -187,6 +187,7 @@ def _results(name: str, figures: Figures) -> Iterator[str]:
                 f"| {passes} | {batch} | {row['device']} |"
             )
         yield ""
+    yield "::::\n"
     yield "[How these figures came about](../gallery.md#how-the-figures-came-about)."
 
 

@@ -4,8 +4,8 @@ A page is run from top to bottom in one folder and one namespace:
 
 - a `python` block is executed; one whose first line is `# name.py` is written to that file;
 - in a `console` block, every `$ harness ...` is run; it must exit with 0;
-- lines of a `console` block below a command, and a `text` block that follows a `python` block, are the
-  expected output; `...` stands for anything;
+- lines of a `console` block below a command, and a `text` block that follows a `python` block,
+  are the expected output; `...` stands for anything;
 - a comment `<!-- not run: reason -->` before a block says that it is only to be read.
 
     python -m tests.docs.pages docs/quickstart.md
@@ -21,7 +21,6 @@ import re
 import shlex
 import subprocess
 import sys
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,8 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 _BLOCK = re.compile(
-    r"(?:<!-- not run: (?P<reason>[^\n]*?) -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S
+    r"(?:<!-- not run: (?P<reason>[^\n]*?) -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$",
+    re.M | re.S,
 )
 _FILE = re.compile(r"# (\w+\.py)\n")
 _OUTPUT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -81,8 +81,8 @@ def blocks(page: Path) -> list[Block]:
 
 def commands(body: str) -> Iterator[Command]:
     """Commands of a console block."""
-    for part in re.split(r"^\$ ", body, flags=re.M)[1:]:
-        line, _, output = part.partition("\n")
+    for part in re.split(r"^\$ ", body, flags=re.M)[1:]:  # a backslash continues a line
+        line, _, output = part.replace("\\\n", " ").partition("\n")
         yield Command(shlex.split(line), output)
 
 
@@ -154,8 +154,4 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    try:
-        run(Path(sys.argv[1]))
-    except BaseException:
-        traceback.print_exc()
-        sys.exit(1)
+    run(Path(sys.argv[1]))

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from _ext import docstrings, gallery, results
+
+from harness.evaluation.aggregates import AGGREGATES
+from harness.evaluation.predict import MODELS
+from harness.proxies import PROXIES
 
 ROOT = Path(__file__).parents[2]
-
-pytest.importorskip("sphinx")
-sys.path.insert(0, str(ROOT / "docs"))
-
-from _ext import docstrings, gallery, results  # noqa: E402
-from harness.evaluation.aggregates import AGGREGATES  # noqa: E402
-from harness.evaluation.predict import MODELS  # noqa: E402
-from harness.proxies import PROXIES  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +35,7 @@ def test_figures_of_a_page_are_those_of_the_results(figures: gallery.Figures) ->
     table = pd.read_csv(gallery.TABLE)
     row = table[(table["method"] == "nwot") & (table["dataset"] == "cifar10")].iloc[0]
     text = gallery.page("nwot", figures)
-    assert f"| {int(row['n'])} | {row['kendall_tau']:.3f} [" in text
+    assert f"| {int(row['n'])} | {row['kendall_tau']:.3f}<br>[" in text
     assert f"{row['kendall_tau_published']:.3f}" in text
 
 
@@ -89,4 +86,4 @@ def test_pages_are_built_without_a_warning(tmp_path: Path) -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "0.621 [0.596, 0.641]" in (tmp_path / "html" / "results.html").read_text("utf-8")
+    assert "[0.596, 0.641]" in (tmp_path / "html" / "results.html").read_text("utf-8")
