@@ -53,17 +53,30 @@ class Registry(Generic[T]):
         self._extend = extend
         self._entries: dict[str, T] = {}
         self._aliases: dict[str, str] = {}
+        self._discovering = 0
 
-    def add(self, name: str, entry: T, aliases: Iterable[str] = ()) -> None:
+    def add(
+        self, name: str, entry: T, aliases: Iterable[str] = (), *, replace: bool = False
+    ) -> None:
         """Register `entry`.
+
+        Args:
+            name: Its name.
+            entry: What the name means.
+            aliases: Other names of it.
+            replace: Whether an entry of that very name gives way, with its aliases.
 
         Raises:
             NameTakenError: The name or an alias is taken.
         """
         names = (name, *aliases)
+        gone = {name} if replace and name in self._entries else set[str]()
+        gone |= {alias for alias, target in self._aliases.items() if target in gone}
         for each in names:
-            if each in self._entries or each in self._aliases:
+            if each not in gone and (each in self._entries or each in self._aliases):
                 raise NameTakenError(f"{self.kind} {each!r} is registered twice")
+        for each in gone:
+            self._aliases.pop(each, None)
         self._entries[name] = entry
         self._aliases.update(dict.fromkeys(names[1:], name))
 
@@ -71,6 +84,15 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """Names that are registered by now; looks for no others."""
         return list(self._entries)
+
+    @property
+    def discovering(self) -> bool:
+        """Whether entries that every process finds are being looked for at this moment."""
+        return self._discovering > 0
+
+    def registered(self, name: str) -> T | None:
+        """The entry of that very name, if there is one by now; looks for no others."""
+        return self._entries.get(name)
 
     @contextmanager
     def undone_on_failure(self) -> Iterator[None]:
@@ -83,10 +105,14 @@ class Registry(Generic[T]):
             raise
 
     def _discover(self) -> None:
-        if self._package is not None:
-            self._import(self._package)
-        if self._extend is not None:
-            self._extend(self)
+        self._discovering += 1
+        try:
+            if self._package is not None:
+                self._import(self._package)
+            if self._extend is not None:
+                self._extend(self)
+        finally:
+            self._discovering -= 1
 
     def _import(self, name: str) -> None:
         package = importlib.import_module(name)
@@ -100,8 +126,8 @@ class Registry(Generic[T]):
         entry = self._entries.get(self._aliases.get(name, name))
         if entry is None:
             known = sorted(self._entries)
-            near = difflib.get_close_matches(name, [*known, *self._aliases], n=3)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+            alike = near(name, [*known, *self._aliases])
+            hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else "."
             raise InputError(f"unknown {self.kind} {name!r}{hint} Known: {', '.join(known)}")
         return entry
 
@@ -113,3 +139,30 @@ class Registry(Generic[T]):
         """Other names of the entry `name`."""
         self._discover()
         return sorted(alias for alias, target in self._aliases.items() if target == name)
+
+
+def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Names that somebody may have meant.
+
+    Args:
+        name: What was written.
+        known: What there is.
+        most: So many at most.
+
+    Returns:
+        Those that differ in case, hyphens and underscores alone; else those nearly spelled so.
+
+    >>> near("TE-NAS", ["nwot", "te_nas", "az_nas"]), near("vkdnwag", ["vkdnw_agg", "zen"])
+    (['te_nas'], ['vkdnw_agg'])
+    """
+    by_letters: dict[str, list[str]] = {}
+    for each in known:
+        by_letters.setdefault(_letters(each), []).append(each)
+    if _letters(name) in by_letters:
+        return by_letters[_letters(name)][:most]
+    alike = difflib.get_close_matches(_letters(name), by_letters, n=most)
+    return [each for letters in alike for each in by_letters[letters]][:most]
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()

@@ -192,7 +192,17 @@ def score_network(
         network, names_of(proxies), input_shape=input_shape, classes=classes, batch_size=batch_size,
         seed=seed, weights=weights, images=images, device=device,
     )  # fmt: skip
-    return pd.DataFrame(found)
+    rows = []
+    for each in found:
+        said = {"status": each.status, "message": each.message, "seconds": each.seconds}
+        if each.value is not None or not each.parts:
+            rows.append({"proxy": each.name, "score": each.value, **said})
+        rows += [
+            {"proxy": f"{each.name}.{part}", "score": value, **said, "status": "ok"}
+            for part, value in each.parts.items()
+        ]
+    frame = pd.DataFrame(rows, columns=["proxy", "score", "status", "message", "seconds"])
+    return frame.astype({"score": float})
 
 
 def tables(

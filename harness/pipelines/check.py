@@ -132,7 +132,8 @@ def check(
             list(proxies) or None,
             workers=workers,
             on_start=lambda total, stored: meter.start(total),
-            on_record=lambda record: meter.advance(),
+            on_plan=meter.plan,
+            on_record=lambda record: meter.took(record.key.proxy, record.seconds),
         )
     moved = [] if before is None else differences(before, measured)
     for line in moved:
@@ -148,6 +149,7 @@ def measure(
     *,
     workers: int | None = None,
     on_start: Callable[[int, int], None] = lambda total, stored: None,
+    on_plan: Callable[[Mapping[str, int]], None] = lambda left: None,
     on_record: Callable[[Record], None] = lambda record: None,
 ) -> Snapshot:
     """Score the protocol's cells anew, in a store of its own.
@@ -155,8 +157,9 @@ def measure(
     Args:
         protocol: What to score.
         proxies: Names; default: every one of `harness.proxies`, and all aggregates.
-        workers: As for `harness.scoring.engine.run`, like the two callbacks.
+        workers: As for `harness.scoring.engine.run`, like the callbacks.
         on_start: Called once with the number of scores to make.
+        on_plan: Called once with that number by proxy.
         on_record: Called after every score.
 
     Raises:
@@ -180,7 +183,9 @@ def measure(
         input="gaussian",
     )
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "scores.sqlite") as store:
-        run(request, store, workers=workers, on_start=on_start, on_record=on_record)
+        run(
+            request, store, workers=workers, on_start=on_start, on_plan=on_plan, on_record=on_record
+        )
         records = list(store.records())
         broken = next((record for record in records if record.status == "error"), None)
         if broken is not None:

@@ -32,7 +32,7 @@ from harness.proxies import PROXIES
 from harness.report import folders
 from harness.scores.coverage import complete
 from harness.scores.frames import check_imported, rankings_of, sizes_of
-from harness.scores.names import proxies_of
+from harness.scores.names import check_ranks, proxies_of
 from harness.scores.store import Store
 from harness.scoring.engine import Tally
 
@@ -61,6 +61,7 @@ def evaluate(
     console.print(f"Ground truth: {accuracies.protocol}", soft_wrap=True)
     final = epochs in (None, benchmark.space.dataset(choice.dataset).epochs)
     plan = make_plan(choice, [*proxies, *BASELINES], accuracies, final=final, console=console)
+    check_ranks(plan.names)
     identity = plan.facts | {"truth": accuracies.protocol, "ndcg_p": ndcg_p}
     if out is not None:
         folders.claim(out, "evaluation", identity, force=force)

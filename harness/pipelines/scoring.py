@@ -82,7 +82,8 @@ def score_missing(plan: Plan, store: Store, console: Console) -> Tally:
                 device=plan.device,
                 retry_failed=plan.choice.retry_failed,
                 on_start=begin,
-                on_record=lambda record: meter.advance(),
+                on_plan=meter.plan,
+                on_record=lambda record: meter.took(record.key.proxy, record.seconds),
             )
         except KeyboardInterrupt:
             console.print(f"Stopped. What was scored is in {store.path}; run it again to go on.")
@@ -92,4 +93,10 @@ def score_missing(plan: Plan, store: Store, console: Console) -> Tally:
         f"{tally.scored:,} scored in {tally.seconds:,.1f} s on {plan.device}"
         + (f"; without a score: {failures}" if failures else "")
     )
+    for name, failed in tally.failures.items():
+        why = f": {failed.message}" if failed.message else ""
+        console.print(
+            f"{name} has no score of {failed.count:,}, the first {failed.arch}{why}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     return tally

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from benchmarks.registry import Registry
 from harness.scoring import plugins
+from harness.scoring.fingerprint import in_main, of_module, version_of
 
 #: What a proxy returns: its score, or named parts. The part called "score" is the
 #: proxy's own value; the others are kept beside it as components.
@@ -17,6 +19,8 @@ Needs = Literal["network", "costs"]
 Init = Literal["kaiming", "default", "gaussian", "none"]
 Mode = Literal["train", "eval"]
 Input = Literal["none", "gaussian", "images"]
+#: What a proxy may ask of a network; the networks of the benchmarks have all of it.
+Asks = Literal["stages", "relus", "relu_maps", "layers", "running_statistics"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class Proxy:
         version: Raised when the values change; part of every record's key.
         parts: Names of the parts that it returns beside its score; None where that is not said.
         has_score: Whether it has a score of its own; otherwise only its parts rank.
+        asks: What it asks of a network, without which its number would mean nothing: "stages"
+            (`harness.scoring.passes.Staged`), "relus" (`nn.ReLU` modules), "relu_maps" (some that
+            give maps), "layers" (`nn.Conv2d` or `nn.Linear`), "running_statistics" (in every
+            batch norm). Networks of users are checked for it.
+        local: Whether this process alone has it, as a function of a notebook or script: worker
+            processes are sent it, and a new definition takes its place.
     """
 
     name: str
@@ -50,6 +60,8 @@ class Proxy:
     version: int
     parts: tuple[str, ...] | None = None
     has_score: bool = True
+    asks: tuple[Asks, ...] = ()
+    local: bool = field(default=False, compare=False)
 
     @property
     def summary(self) -> str:
@@ -76,11 +88,15 @@ def register_proxy(
     version: int | None = None,
     parts: Iterable[str] | None = None,
     has_score: bool = True,
+    asks: Iterable[Asks] = (),
     aliases: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Declare a proxy; the function is returned unchanged. Arguments as in `Proxy`.
 
-    Without a version it is 1, or in a proxy file (`harness.scoring.plugins`) a hash of its content.
+    Without a version it is 1; in a proxy file (`harness.scoring.plugins`) a hash of its content;
+    of a function of a notebook, a script or a module of yours a hash of its code
+    (`harness.scoring.fingerprint`). In a notebook or script a second definition of a name
+    replaces the first.
     Without `parts` a function annotated `-> float` has none; of any other that is not known
     before it has scored, and so a misspelt part is not noticed earlier.
 
@@ -88,22 +104,51 @@ def register_proxy(
         ValueError: The name or an alias is taken; or the parts hold "score", or are none where
             there is no score either.
     """
-    declared = None if parts is None else tuple(parts)
+    declared, wanted = None if parts is None else tuple(parts), tuple(asks)
     if "score" in (declared or ()):
         raise ValueError(f"{name}: the part 'score' is its own score; leave it out of parts")
     if not has_score and not declared:
         raise ValueError(f"{name} has no score of its own; name its parts")
 
     def register(function: F) -> F:
-        current = plugins.default_version() if version is None else version
-        own = () if declared is None and _gives_a_number(function) else declared
+        local = not (PROXIES.discovering or function.__module__.startswith("harness.proxies."))
+        if local:
+            list(PROXIES)  # a name that ours or a plugin's has is noticed here, not later
+        stated = version
+        if stated is None and local and (in_main(function) or of_module(function)):
+            stated = version_of(function, needs, init, mode, input, batches)
         proxy = Proxy(
-            name, function, paper, needs, init, mode, input, batches, current, own, has_score
+            name,
+            function,
+            paper,
+            needs,
+            init,
+            mode,
+            input,
+            batches,
+            version=plugins.default_version() if stated is None else stated,
+            parts=() if declared is None and _gives_a_number(function) else declared,
+            has_score=has_score,
+            asks=wanted,
+            local=local,
         )
-        PROXIES.add(name, proxy, aliases)
+        before = PROXIES.registered(name)
+        PROXIES.add(name, proxy, aliases, replace=before is not None and _gives_way(before, proxy))
         return function
 
     return register
+
+
+def _gives_way(before: Proxy, after: Proxy) -> bool:
+    """Whether a new definition replaces an old one, as when a cell or module is run again."""
+    old, new = before.function, after.function
+    again = in_main(new) or _qualified(old) == _qualified(new)
+    return before.local and after.local and in_main(old) == in_main(new) and again
+
+
+def _qualified(function: Callable[..., Any]) -> tuple[str, str]:
+    inner = inspect.unwrap(function)
+    return inner.__module__, getattr(inner, "__qualname__", repr(inner))
 
 
 def _gives_a_number(function: Callable[..., Any]) -> bool:

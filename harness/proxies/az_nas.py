@@ -19,6 +19,7 @@ from harness.scoring.passes import forward, gradients
     paper="arXiv:2403.19232",
     parts=("expressivity", "progressivity", "trainability"),
     has_score=False,
+    asks=("stages",),
 )
 def az_nas(network: nn.Module, batch: Batch) -> Score:
     """Parts `expressivity`, `progressivity`, `trainability`; ranked together with FLOPs.

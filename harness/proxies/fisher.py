@@ -9,7 +9,9 @@ from harness.proxies._registry import register_proxy
 from harness.scoring.passes import activation_gradients
 
 
-@register_proxy("fisher", paper="arXiv:1906.04113", init="default", input="images")
+@register_proxy(
+    "fisher", paper="arXiv:1906.04113", init="default", input="images", asks=("layers",)
+)
 def fisher(network: nn.Module, batch: Batch) -> float:
     """Sum over channels of the Fisher information that their activations carry.
 

@@ -16,7 +16,9 @@ from harness.scoring.passes import gradients, statistics_held, weights
 _COLUMNS = 2**25  # numbers in the unfolded inputs of a convolution, held at a time
 
 
-@register_proxy("gradsign", paper="arXiv:2110.08616", input="images", parts=("mean",))
+@register_proxy(
+    "gradsign", paper="arXiv:2110.08616", input="images", parts=("mean",), asks=("layers",)
+)
 def gradsign(network: nn.Module, batch: Batch) -> Score:
     """Sum over weights of |sum_i sign(dl_i / dw)|, i the samples.
 

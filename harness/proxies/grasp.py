@@ -10,7 +10,7 @@ from harness.proxies._registry import register_proxy
 from harness.scoring.passes import forward, gradients, loss_of, weights
 
 
-@register_proxy("grasp", paper="arXiv:2002.07376", input="images")
+@register_proxy("grasp", paper="arXiv:2002.07376", input="images", asks=("layers",))
 def grasp(network: nn.Module, batch: Batch) -> float:
     """Sum over weights of -w (H g), H the Hessian and g the gradient of the loss.
 

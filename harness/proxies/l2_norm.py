@@ -9,7 +9,7 @@ from harness.proxies._registry import register_proxy
 from harness.scoring.passes import weights
 
 
-@register_proxy("l2_norm", paper="arXiv:2101.08134", init="default", input="none")
+@register_proxy("l2_norm", paper="arXiv:2101.08134", init="default", input="none", asks=("layers",))
 def l2_norm(network: nn.Module, batch: Batch) -> float:
     """Sum over convolutions and linear layers of the Euclidean norm of their weights.
 

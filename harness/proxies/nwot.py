@@ -12,7 +12,9 @@ from harness.scoring.passes import forward
 _EXACT_FLOAT32 = 2**23  # columns whose 0/1 products a float32 sum still counts exactly
 
 
-@register_proxy("nwot", paper="arXiv:2006.04647", mode="train", aliases=("naswot",))
+@register_proxy(
+    "nwot", paper="arXiv:2006.04647", mode="train", asks=("relus",), aliases=("naswot",)
+)
 def nwot(network: nn.Module, batch: Batch) -> float:
     """Log-determinant of the agreement kernel of ReLU patterns.
 

@@ -9,7 +9,7 @@ from harness.proxies._registry import register_proxy
 from harness.scoring.passes import loss_gradients, weights
 
 
-@register_proxy("plain", paper="arXiv:2101.08134", init="default", input="images")
+@register_proxy("plain", paper="arXiv:2101.08134", init="default", input="images", asks=("layers",))
 def plain(network: nn.Module, batch: Batch) -> float:
     """Sum over weights of w dL/dw, signed.
 

@@ -9,7 +9,7 @@ from harness.proxies._registry import register_proxy
 from harness.scoring.passes import loss_gradients, weights
 
 
-@register_proxy("snip", paper="arXiv:1810.02340", input="images")
+@register_proxy("snip", paper="arXiv:1810.02340", input="images", asks=("layers",))
 def snip(network: nn.Module, batch: Batch) -> float:
     """Sum over weights of |w dL/dw|.
 

@@ -11,7 +11,7 @@ from benchmarks.types import Batch
 from harness.proxies._registry import register_proxy
 
 
-@register_proxy("synflow", paper="arXiv:2006.05467", input="none")
+@register_proxy("synflow", paper="arXiv:2006.05467", input="none", asks=("layers",))
 def synflow(network: nn.Module, batch: Batch) -> float:
     """Sum over weights of |theta dR/dtheta|, R the summed logits of the absolute network.
 

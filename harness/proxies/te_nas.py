@@ -20,6 +20,7 @@ _COLUMNS = 2**18  # of the gradient rows, converted to float64 at a time
     input="images",
     parts=("ntk", "linear_regions"),
     has_score=False,
+    asks=("relu_maps",),
 )
 def te_nas(network: nn.Module, batch: Batch) -> Score:
     """Parts `ntk` (minus the condition number) and `linear_regions`; ranked together.

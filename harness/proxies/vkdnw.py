@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.types import Batch
-from harness.proxies._registry import Score, register_proxy
+from harness.proxies._registry import Asks, Score, register_proxy
 from harness.scoring.jacobian import scalar_parameters
 from harness.scoring.passes import fisher_jacobian
 
@@ -16,12 +16,18 @@ _ALPHA = 0.05  # label smoothing of the predicted probabilities
 _TINY = 1e-10
 _ENTRIES = 1 << 24  # of the factors L held at once: 1,000 classes have a million each
 _PARTS = ("layers", "entropy", *(f"decile_{k}" for k in range(1, 10)))
+_ASKS: tuple[Asks, ...] = ("running_statistics",)
 
 Factor = Literal["public", "exact"]
 
 
 @register_proxy(
-    "vkdnw", paper="arXiv:2502.04975", mode="eval", parts=_PARTS, aliases=("vkdnw_single",)
+    "vkdnw",
+    paper="arXiv:2502.04975",
+    mode="eval",
+    parts=_PARTS,
+    asks=_ASKS,
+    aliases=("vkdnw_single",),
 )
 def vkdnw(network: nn.Module, batch: Batch) -> Score:
     """Number of layers plus the entropy of the deciles of the Fisher spectrum.
@@ -54,7 +60,7 @@ def vkdnw(network: nn.Module, batch: Batch) -> Score:
     return _score(network, batch, "public")
 
 
-@register_proxy("vkdnw_exact", paper="arXiv:2502.04975", mode="eval", parts=_PARTS)
+@register_proxy("vkdnw_exact", paper="arXiv:2502.04975", mode="eval", parts=_PARTS, asks=_ASKS)
 def vkdnw_exact(network: nn.Module, batch: Batch) -> Score:
     """As `vkdnw`, with the Fisher matrix itself, J^T L L^T J (the paper's eq. 7).
 

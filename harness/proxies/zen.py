@@ -15,7 +15,9 @@ _STEP = 0.01
 _MOMENTUM = 0.1
 
 
-@register_proxy("zen", paper="arXiv:2102.01063", init="gaussian", aliases=("zen_score",))
+@register_proxy(
+    "zen", paper="arXiv:2102.01063", init="gaussian", asks=("stages",), aliases=("zen_score",)
+)
 def zen(network: nn.Module, batch: Batch) -> float:
     """log of the change of the last map, plus the log-deviations that batch norms took away.
 

@@ -11,7 +11,9 @@ from harness.proxies._registry import Score, register_proxy
 from harness.scoring.passes import apart, loss_gradients, weights
 
 
-@register_proxy("zico", paper="arXiv:2301.11300", input="images", batches=2, parts=("paper",))
+@register_proxy(
+    "zico", paper="arXiv:2301.11300", input="images", batches=2, parts=("paper",), asks=("layers",)
+)
 def zico(network: nn.Module, first: Batch, second: Batch) -> Score:
     """Sum over layers of log sum_w (mean |g_w| / std g_w), over two batches.
 

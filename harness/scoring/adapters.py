@@ -131,16 +131,21 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
 @contextmanager
 def _world_of_its_own(batch: Batch, network: nn.Module) -> Iterator[nn.Module]:
     """A copy of the network; gradients on, and generators that are put back afterwards."""
-    seed = derive_seed("adapter", batch.seed)
-    device = batch.inputs.device
+    with seeded(derive_seed("adapter", batch.seed), batch.inputs.device), torch.enable_grad():
+        yield copy.deepcopy(network)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Within, PyTorch's, NumPy's and Python's generators start at a seed; all are put back."""
     cuda = [device] if device.type == "cuda" else []
     ours = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng(devices=cuda), torch.enable_grad():
+        with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(seed)
             random.seed(seed)
             np.random.seed(seed % 2**32)
-            yield copy.deepcopy(network)
+            yield
     finally:
         random.setstate(ours[0])
         np.random.set_state(ours[1])
@@ -153,4 +158,5 @@ def _described(score: ScoreFunction, function: Callable[..., Any]) -> ScoreFunct
     name = getattr(function, "__name__", type(function).__name__)
     score.__name__ = name
     score.__doc__ = function.__doc__ or f"{name}, adapted."
+    vars(score)["__wrapped__"] = function  # whose code and file count
     return score

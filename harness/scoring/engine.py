@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,10 +22,25 @@ from harness.scoring.lending import Job, judged, make_batch, score_job
 from harness.scoring.request import Request
 from harness.scoring.workers import available_cores, score_in_processes, single_thread
 
-__all__ = ["Request", "Tally", "available_cores", "missing", "resolve_device", "run"]
+__all__ = ["Failures", "Request", "Tally", "available_cores", "missing", "resolve_device", "run"]
 
 #: So many architectures are looked up by name in the store, instead of reading the column.
 _FEW = 100
+
+
+@dataclass
+class Failures:
+    """What went wrong with one proxy in a run.
+
+    Attributes:
+        count: Records without a score.
+        message: The first error's, with file and line; empty where nothing was raised.
+        arch: The architecture of that error, or of the first failure.
+    """
+
+    count: int = 0
+    message: str = ""
+    arch: str = ""
 
 
 @dataclass
@@ -36,12 +52,25 @@ class Tally:
         scored: New records with a score.
         failed: New records without, by status.
         seconds: Wall time.
+        failures: The same failures by proxy, with the first message of each.
     """
 
     stored: int = 0
     scored: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    failures: dict[str, Failures] = field(default_factory=dict)
+
+    def add(self, record: Record) -> None:
+        """Count one new record."""
+        if record.ok:
+            self.scored += 1
+            return
+        self.failed[record.status] = self.failed.get(record.status, 0) + 1
+        own = self.failures.setdefault(record.key.proxy, Failures(arch=record.key.arch))
+        own.count += 1
+        if record.message and not own.message:
+            own.message, own.arch = record.message, record.key.arch
 
 
 def missing(
@@ -73,6 +102,7 @@ def run(
     device: str = "cpu",
     retry_failed: bool = False,
     on_start: Callable[[int, int], None] = lambda total, stored: None,
+    on_plan: Callable[[Mapping[str, int]], None] = lambda left: None,
     on_record: Callable[[Record], None] = lambda record: None,
 ) -> Tally:
     """Score what the store does not hold yet.
@@ -84,6 +114,8 @@ def run(
         device: "cpu", "cuda" (all GPUs in turn) or "cuda:N".
         retry_failed: Score again what raised an error before.
         on_start: Called once with the number of records to make and the number there.
+        on_plan: Called once after it with the number of records to make of each proxy that needs
+            a network: those take time, closed forms take none.
         on_record: Called after every record.
 
     Raises:
@@ -99,21 +131,19 @@ def run(
     def keep(records: Sequence[Record]) -> None:
         store.add(records, replace=retry_failed)
         for record in records:
-            if record.ok:
-                tally.scored += 1
-            else:
-                tally.failed[record.status] = tally.failed.get(record.status, 0) + 1
+            tally.add(record)
             on_record(record)
 
     closed_form = {name for name in request.proxies if PROXIES[name].needs == "costs"}
     closed_form = {PROXIES[name].name for name in closed_form}
-    _score_closed_forms(request, todo, closed_form, keep)
     bare = replace(request, archs=())  # jobs are sent to processes, each with its own alone
     jobs = [
         Job(bare, arch, seed, tuple(n for n in names if n not in closed_form))
         for (arch, seed), names in todo.items()
     ]
     jobs = [job for job in jobs if job.proxies]
+    on_plan(Counter(name for job in jobs for name in job.proxies))
+    _score_closed_forms(request, todo, closed_form, keep)
     _check_inputs(request, jobs)
     if workers is None:
         workers = 4 * len(devices) if devices[0] != "cpu" else available_cores()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import platform
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -183,7 +186,7 @@ def judged(
             key,
             None,
             status="error",
-            message=f"{type(error).__name__}: {error}"[:1000],
+            message=_told(error, PROXIES[key.proxy].function),
             seconds=seconds,
             device=device_name(device),
             versions=_versions(),
@@ -204,3 +207,18 @@ def judged(
 
 def _versions() -> str:
     return f"torch {torch.__version__}, python {platform.python_version()}"
+
+
+def _told(error: Exception, function: Callable[..., Score]) -> str:
+    """An error in one text, with the innermost line of the proxy's own file that led to it."""
+    text = f"{type(error).__name__}: {error}"[:1000]
+    inner = inspect.unwrap(function)
+    own = getattr(inner, "__code__", None) or getattr(type(inner).__call__, "__code__", None)
+    path = getattr(own, "co_filename", None)
+    met = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in met if frame.f_code.co_filename == path]
+    if path is None or not lines:
+        return text
+    # A kernel puts every cell into a file of its own, whose name says nothing.
+    cell = Path(path).parent.name.startswith("ipykernel_")
+    return f"{text} ({'notebook cell' if cell else Path(path).name}, line {lines[-1]})"

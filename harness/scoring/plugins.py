@@ -26,11 +26,12 @@ from typing import Any
 
 from benchmarks.errors import InputError
 from benchmarks.registry import NameTakenError, Registry
+from harness.scoring.fingerprint import FIRST_HASH, version_of_bytes
+
+__all__ = ["FIRST_HASH", "GROUP", "VARIABLE", "default_version", "load", "use"]
 
 VARIABLE = "HARNESS_PROXY_FILES"
 GROUP = "nas_proxy_harness.proxies"
-#: Versions from here on are hashes of files: neither is newer than another.
-FIRST_HASH = 2**32
 
 _loaded: set[str] = set()  # proxy files, and the entry-point group, that this process has met
 _versions = [1]  # the innermost is that of proxies which state none
@@ -101,14 +102,13 @@ def _load_file(path: Path, registry: Registry[Any]) -> None:
         raise InputError(
             f"cannot read the proxy file {path}: {error}; correct --proxy-file or {VARIABLE}"
         ) from error
-    digest = hashlib.sha256(source).digest()
-    version = FIRST_HASH + int.from_bytes(digest[:7], "big")  # fits SQLite's 64-bit integer
+    digest = hashlib.sha256(source).hexdigest()
     # Named by its content, so that files of the same name do not meet in sys.modules.
-    module = ModuleType(f"proxy_file_{path.stem}_{digest.hex()[:12]}")
+    module = ModuleType(f"proxy_file_{path.stem}_{digest[:12]}")
     module.__file__ = str(path)
     label = f"the proxy file {path}"
     before = set(registry.names)
-    _versions.append(version)
+    _versions.append(version_of_bytes(source))
     sys.modules[module.__name__] = module
     try:
         with registry.undone_on_failure():

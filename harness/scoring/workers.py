@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import multiprocessing
 import os
 import signal
 import sys
@@ -13,12 +12,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 import torch
 
 from benchmarks.errors import InputError
 from harness.scores.store import Record
+from harness.scoring.functions import packed, unpack
 from harness.scoring.lending import Job, score_job
 
 
@@ -46,12 +48,16 @@ def score_in_processes(
     Raises:
         InputError: A worker process died, or the input is at fault.
     """
-    context = multiprocessing.get_context("spawn")
+    context = _Context()
+    proxies = packed({name for job in jobs for name in job.proxies})
     queue = context.SimpleQueue()
     for index in range(workers):
         queue.put(devices[index % len(devices)])
     pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_worker, initargs=(queue, os.getpid())
+        workers,
+        mp_context=context,
+        initializer=_start_worker,
+        initargs=(queue, os.getpid(), proxies),
     )
     waiting: set[Future[list[Record]]] = set()
     upcoming = iter(jobs)
@@ -79,11 +85,50 @@ def _take(jobs: Iterator[Job], count: int) -> Iterator[Job]:
         yield job
 
 
-_worker: dict[str, str] = {}  # of this process: its device
+class _Process(SpawnProcess):
+    """A new process that does not run the script of its parent again.
+
+    What proxies need of the script is sent to it. So a script needs no `__name__` guard, and one
+    that Python reads from its standard input, of which there is no file, works too.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802 - the name is multiprocessing's
+        main = vars(sys.modules["__main__"])
+        kept: dict[str, Any] = {
+            name: main.pop(name) for name in ("__spec__", "__file__") if name in main
+        }
+        main["__spec__"] = None
+        try:
+            return SpawnProcess._Popen(process_obj)
+        finally:
+            del main["__spec__"]
+            main.update(kept)
 
 
-def _start_worker(queue: Any, parent: int) -> None:
-    _worker["device"] = queue.get()
+class _Context(SpawnContext):
+    """Starts such processes."""
+
+    Process = _Process
+
+
+@dataclass
+class _Worker:
+    """This process, where it is a worker: its device, and what went wrong at its start."""
+
+    device: str = "cpu"
+    failure: InputError | None = None
+
+
+_worker = _Worker()
+
+
+def _start_worker(queue: Any, parent: int, proxies: bytes) -> None:
+    _worker.device = queue.get()
+    try:
+        unpack(proxies)
+    except InputError as error:  # told with the first job: here it would only break the pool
+        _worker.failure = error
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the run
     torch.set_num_threads(1)
     keep_freed_memory()
@@ -98,7 +143,9 @@ def _start_worker(queue: Any, parent: int) -> None:
 
 
 def _score_here(job: Job) -> list[Record]:
-    return score_job(job, _worker["device"])
+    if _worker.failure is not None:
+        raise _worker.failure
+    return score_job(job, _worker.device)
 
 
 @contextlib.contextmanager

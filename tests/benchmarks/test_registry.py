@@ -32,15 +32,24 @@ def test_iterates_over_sorted_names_without_aliases(colours: Registry[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "near"), [("gren", "'green'"), ("Green", "'green'"), ("rouges", "'rouge'")]
+    ("asked", "near"),
+    [
+        ("gren", "'green'"),
+        ("Green", "'green'"),
+        ("rouges", "'rouge'"),
+        ("darkblue", "'dark_blue'"),
+        ("DARK-BLUE", "'dark_blue'"),
+        ("dark_bleu", "'dark_blue'"),
+    ],
 )
 def test_unknown_name_proposes_near_ones(colours: Registry[str], asked: str, near: str) -> None:
+    colours.add("dark_blue", "#008")
     with pytest.raises(InputError) as caught:
         colours[asked]
     message = str(caught.value)
     assert f"unknown colour '{asked}'" in message
     assert f"did you mean {near}" in message
-    assert message.endswith("Known: green, red")
+    assert message.endswith("Known: dark_blue, green, red")
 
 
 def test_unknown_name_without_a_near_one_lists_all(colours: Registry[str]) -> None:
@@ -94,3 +103,14 @@ def test_the_benchmarks_are_found() -> None:
     assert "nasbench201" in BENCHMARKS
     for alias in ("nb201", "nats-tss"):
         assert BENCHMARKS[alias] is BENCHMARKS["nasbench201"]
+
+
+def test_replacing_an_entry(colours: Registry[str]) -> None:
+    colours.add("red", "#e00", aliases=("rosso",), replace=True)
+    assert (colours["rosso"], colours.aliases("red")) == ("#e00", ["rosso"])
+    with pytest.raises(InputError, match="unknown colour 'rouge'"):
+        colours["rouge"]
+    with pytest.raises(ValueError, match="'green' is registered twice"):
+        colours.add("red", "#d00", aliases=("green",), replace=True)
+    assert colours.registered("red") == "#e00"
+    assert colours.registered("rosso") is None

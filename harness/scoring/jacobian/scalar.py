@@ -60,20 +60,19 @@ def scalar_jacobian(
         return _by_reference(network, inputs, names)
     if directions is None:
         directions = (8 if forwards else 1) if inputs.device.type == "cpu" else 16
-    if inputs.dim() == 4:  # 1.6x on a CPU here, most of it in pooling
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    found = None
+    images = inputs.detach()
+    if images.dim() == 4:  # 1.6x on a CPU here, most of it in pooling
+        images = images.contiguous(memory_format=torch.channels_last)
     with _frozen(network), folded_batch_norms(network) as fold, torch.enable_grad():
-        arguments = network, inputs.detach(), wanted, fold, len(names), directions
-        if not forwards:
-            found = backward_passes(*arguments)
-        else:
-            try:
-                found = forward_passes(*arguments)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError:  # torch.func goes forwards through most layers, not all
-                found = None
+        arguments = network, images, wanted, fold, len(names), directions
+        try:
+            found = forward_passes(*arguments) if forwards else backward_passes(*arguments)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:
+            # torch.func goes forwards through most layers, not all; a network may take views
+            # that the memory format does not allow. What is broken breaks below as well.
+            found = None
     return _by_reference(network, inputs, names) if found is None else found
 
 

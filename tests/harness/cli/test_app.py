@@ -155,7 +155,7 @@ def test_scores_travel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run("export", "ours.csv", "--form", "suite-zero-csv") == 0
     content = json.loads((tmp_path / "ours.json").read_text())["cifar10"]
     assert set(content) == {str(cell.suite_zero) for cell in cells}
-    assert {"params", "nwot", "val_accuracy"} <= set(content[str(cells[0].suite_zero)])
+    assert {"params", "nwot", "test_accuracy"} <= set(content[str(cells[0].suite_zero)])
 
     # Somebody else's scores of three of them: another order, another name, no params.
     theirs = {
@@ -299,7 +299,7 @@ def test_bad_formulas(formula: str, words: str, capsys: pytest.CaptureFixture[st
         (("export", "x.csv"), "there is no score store"),
         (("export", "x.xlsx"), "must end in .csv, .parquet or .json"),
         (("export", "x.csv", "--form", "suite-zero"), "must end in .json"),
-        (("export", "x.csv", "--seed", "1"), "go with --form suite-zero"),
+        (("export", "x.csv", "--form", "suite-zero-csv"), "there is no score store"),
         (("import-scores", "none.json"), "cannot read the score file none.json"),
         (("compare", "none.csv"), "cannot read the score file none.csv"),
         (("compare", "none.csv", "--out", "x.txt"), "must end in .csv"),
@@ -394,7 +394,7 @@ def test_damaged_and_hostile_truth(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_space_without_accuracies(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    wide: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     space = BENCHMARKS["nasbench201"].space
     list(BENCHMARKS)  # the real ones register themselves on first use

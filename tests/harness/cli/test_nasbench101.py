@@ -164,7 +164,7 @@ def test_without_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(message.splitlines()) == 1
 
 
-def test_info_lists_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_lists_what_is_there(wide: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("data", "import", "nasbench101", _official(CELLS)) == 0
     assert run("data", "info") == 0
     assert "cifar10: test, test-half, train, train-half, valid," in " ".join(

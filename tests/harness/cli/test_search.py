@@ -99,7 +99,7 @@ def test_several_proxies_in_one_table_and_figure(
     # With other limits it is another search: nothing is overwritten.
     written = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert run(*wanted, *options[:4], "--max-flops", 1e9) == 2
-    assert "another search" in capsys.readouterr().err
+    assert "another protocol" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == written
 
 

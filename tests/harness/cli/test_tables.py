@@ -84,7 +84,7 @@ def test_tables_of_what_the_store_holds(
     # Small forests, and few forward passes.
     models = functools.partial(predict.evaluate_models, trees=5)
     monkeypatch.setattr("harness.evaluation.judge.evaluate_models", models)
-    monkeypatch.setattr("harness.cli.tables.TIMED", 2)
+    monkeypatch.setattr("harness.pipelines.tabulating.TIMED", 2)
     file = tmp_path / "s.sqlite"
     with Store(file) as store:
         synthetic(
@@ -95,9 +95,9 @@ def test_tables_of_what_the_store_holds(
     arguments = ("tables", "--dataset", "cifar10", *options, "--out", tmp_path, "--device", "cpu")
     assert run(*arguments) == 0
     said = capsys.readouterr().out
-    folder = tmp_path / "nasbench201/table1"
+    folder = tmp_path / "nasbench201/vkdnw"
 
-    table = pd.read_csv(folder / "table1.csv", dtype={"batch": str}).set_index("method")
+    table = pd.read_csv(folder / "vkdnw.csv", dtype={"batch": str}).set_index("method")
     assert list(table.index[table["in_paper"]])[:3] == ["flops", "grad_norm", "grasp"]
     assert table["in_paper"].sum() == 19
     assert "fisher" in table.index[~table["in_paper"]]
@@ -126,7 +126,7 @@ def test_tables_of_what_the_store_holds(
         assert (table[f"{metric}_outside"] == outside).all()
     assert table["kendall_tau_outside"].any()
 
-    page = (folder / "table1.md").read_text()
+    page = (folder / "vkdnw.md").read_text()
     for words in (
         "| te_nas (batch 32) | aggregate | 40 |", "| snip | simple | - | - | 0.431 | - |",
         "batch 32 of", "Not scored yet: cifar10: grasp, snip", "P is 1,000 n / 9,445",
@@ -139,7 +139,7 @@ def test_tables_of_what_the_store_holds(
         assert (folder / f"{name}.svg").read_text().rstrip().endswith("</svg>")
     assert {"python", "torch"} <= set(json.loads((folder / "environment.json").read_text()))
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]
-    _check_latex((folder / "table1.tex").read_text(), datasets=1)
+    _check_latex((folder / "vkdnw.tex").read_text(), datasets=1)
     _check_correlations(folder, table)
     cost = pd.read_csv(folder / "cost.csv").set_index("method")
     assert cost.loc["grad_norm", "milliseconds"] == pytest.approx(10, abs=60)
@@ -205,7 +205,7 @@ def test_an_empty_store_gives_a_table_of_missing_rows(
         pass
     options = ("--no-score", "--sample", 5, "--resamples", 20, "--store", file, "--out", tmp_path)
     assert run("tables", "--dataset", "cifar10", *options, "--device", "cpu") == 0
-    table = pd.read_csv(tmp_path / "nasbench201/table1/table1.csv").set_index("method")
+    table = pd.read_csv(tmp_path / "nasbench201/vkdnw/vkdnw.csv").set_index("method")
     free = ["flops", "layers", "graf_m"]  # closed forms, and what needs no score
     assert (table.loc[free, "n"] > 0).all()
     assert (table.drop([*free, "params"], errors="ignore")["n"] == 0).all()

@@ -205,8 +205,23 @@ class TestFailures:
             assert (record.value, record.status) == (None, BAD[record.key.proxy][1])
             wanted = {"part": 2.0} if "_" in record.key.proxy[:4] else {}
             assert record.components == wanted
-            message = "OSError: no space left" if record.status == "error" else ""
-            assert record.message == message
+            line = broken.__code__.co_firstlineno + 1
+            message = f"OSError: no space left (test_engine.py, line {line})"
+            assert record.message == (message if record.status == "error" else "")
+        assert set(tally.failures) == set(BAD)
+        raised = tally.failures["raises"]
+        assert (raised.count, raised.message, raised.arch) == (2, message, ARCHS[0])
+        assert (tally.failures["nan"].count, tally.failures["nan"].message) == (2, "")
+
+    def test_name_the_line_of_the_proxys_own_file(self, store: Store) -> None:
+        @register_proxy("a", paper="baseline")
+        def a(network: nn.Module, batch: Batch) -> float:
+            return float(network(batch.inputs[:, :1]).sum())  # raises far away, in torch
+
+        run(request_for("a", archs=ARCHS[:1]), store, workers=1)
+        line = a.__code__.co_firstlineno + 2
+        assert only(store).message.startswith("RuntimeError: ")
+        assert only(store).message.endswith(f" (test_engine.py, line {line})")
 
     def test_of_costs_are_recorded_too(self, store: Store) -> None:
         @register_proxy("a", paper="baseline", needs="costs", init="none", input="none")
@@ -348,13 +363,16 @@ def test_resumes(store: Store) -> None:
     assert first.scored == 3
     made: list[Key] = []
     started: list[tuple[int, int]] = []
+    plans: list[Mapping[str, int]] = []
     tally = run(
         request,
         store,
         workers=1,
         on_start=lambda total, stored: started.append((total, stored)),
+        on_plan=plans.append,
         on_record=lambda record: made.append(record.key),
     )
+    assert plans == [{"synflow": 5, "nwot": 5}]
     assert started == [(15, 3)]
     assert len(set(made)) == len(made) == 15
     assert not [key for key in made if key.arch == ARCHS[0] and key.seed == 1]
