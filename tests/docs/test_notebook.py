@@ -25,6 +25,7 @@ def test_it_is_committed_without_outputs(notebook: NotebookNode) -> None:
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
+@pytest.mark.slow
 def test_it_runs(notebook: NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in pages.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
