@@ -91,7 +91,8 @@ class SearchResult(_Shown, searched.SearchResult):
     def figure(self) -> Figure:
         """Accuracy and regret, or rank and FLOPs, against evaluations."""
         with style.house_style():
-            return search_report.figure(self)
+            made = search_report.figure(self)
+        return made
 
     def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write data, tables, figure and winners.

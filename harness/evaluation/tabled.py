@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.published import Published
@@ -65,4 +66,8 @@ def _square(rows: pd.DataFrame, column: str, diagonal: float) -> pd.DataFrame:
     square = pd.DataFrame(diagonal, index=names, columns=names, dtype=float)
     for a, b, value in zip(rows["a"], rows["b"], rows[column], strict=True):
         square.loc[a, b] = square.loc[b, a] = value
+    # What agrees with nothing, for want of scores, does not agree with itself either.
+    for name in names:
+        if square.loc[name].drop(name).isna().all():
+            square.loc[name, name] = np.nan
     return square

@@ -30,6 +30,7 @@ from harness.pipelines.protocol import (
 from harness.pipelines.scoring import open_store, score_missing
 from harness.proxies import PROXIES
 from harness.report import folders
+from harness.report.environment import environment
 from harness.scores.coverage import complete
 from harness.scores.frames import check_imported, rankings_of, sizes_of
 from harness.scores.names import check_ranks, proxies_of
@@ -117,6 +118,7 @@ def _judge(
     protocol += [_failure_line(name, store, plan) for name in broken]
     facts = {
         "identity": dict(identity),
+        "environment": environment(),
         "benchmark": plan.benchmark.name,
         "dataset": request.dataset,
         "set": plan.set_name,

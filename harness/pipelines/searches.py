@@ -22,6 +22,7 @@ from harness.pipelines.protocol import batch_line, inputs_line
 from harness.pipelines.scoring import open_store
 from harness.pipelines.searching import RANDOM, Plan
 from harness.report import folders
+from harness.report.environment import environment
 from harness.scores.store import Store
 from harness.scoring.engine import Request, resolve_device
 from harness.search import ALGORITHMS, Evaluation, trajectories
@@ -160,6 +161,7 @@ def run_searches(planned: Planned, store: Store, states: Path, console: Console)
     labels = [plan.label for plan in plans]
     facts = {
         "identity": planned.identity,
+        "environment": environment(),
         "space": first.space,
         "dataset": first.dataset,
         "limits": dict(first.limits),

@@ -25,6 +25,7 @@ from harness.pipelines.protocol import ceiling_line, ceiling_of, ndcg_line
 from harness.pipelines.scoring import open_store, score_missing
 from harness.proxies import PROXIES
 from harness.report import folders
+from harness.report.environment import environment
 from harness.report.published import inputs_line
 from harness.scores.coverage import Held, held, seconds_on
 from harness.scores.frames import sizes_of
@@ -201,6 +202,7 @@ def make_table(
         forward={dataset: part.forward for dataset, part in parts.items()},
         facts={
             "identity": planned.identity,
+            "environment": environment(),
             "benchmark": next(iter(planned.plans.values())).benchmark.name,
             "batch_size": next(iter(planned.plans.values())).request.batch_size,
         },

@@ -132,15 +132,16 @@ def register_proxy(
             asks=wanted,
             local=local,
         )
-        before = PROXIES.registered(name)
-        PROXIES.add(name, proxy, aliases, replace=before is not None and _gives_way(before, proxy))
+        PROXIES.add(name, proxy, aliases, replace=_gives_way(PROXIES.registered(name), proxy))
         return function
 
     return register
 
 
-def _gives_way(before: Proxy, after: Proxy) -> bool:
+def _gives_way(before: Proxy | None, after: Proxy) -> bool:
     """Whether a new definition replaces an old one, as when a cell or module is run again."""
+    if before is None:
+        return False
     old, new = before.function, after.function
     again = in_main(new) or _qualified(old) == _qualified(new)
     return before.local and after.local and in_main(old) == in_main(new) and again

@@ -57,7 +57,7 @@ def _blocks(drawing: Blocks) -> Figure:
 
 def _page(drawing: Drawing, width: float, height: float) -> tuple[Figure, Axes]:
     """An empty figure with the title and text of a drawing; its axes are in inches."""
-    made = Figure(figsize=(width, height))
+    made = style.Picture(figsize=(width, height))
     axes = made.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(-height, 0)

@@ -83,6 +83,9 @@ def write(
 ) -> list[Path]:
     """Write `result.json` and `environment.json`.
 
+    The environment is that of the facts, where they have it: a result that is shown again was
+    computed with what it was computed with.
+
     Args:
         folder: Made where it is not there.
         kind: "evaluation", "search", "table".
@@ -95,7 +98,8 @@ def write(
     """
     content = {"format": _FORMAT, "kind": kind, "facts": facts, "protocol": protocol, **more}
     text(folder / FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    computed_with = facts.get("environment", None) or environment()
+    text(folder / "environment.json", json.dumps(computed_with, indent=2) + "\n")
     return [folder / FILE, folder / "environment.json"]
 
 

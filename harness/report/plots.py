@@ -116,7 +116,7 @@ def evaluation_figure(
     ceiling: tuple[float, float, float] | None,
 ) -> Figure:
     """The dot-and-interval chart as a figure of its own."""
-    figure = Figure(figsize=(7.5, 1.4 + 0.42 * evaluation["kendall_tau"].notna().sum()))
+    figure = style.Picture(figsize=(7.5, 1.4 + 0.42 * evaluation["kendall_tau"].notna().sum()))
     axes = figure.subplots()
     tau_chart(axes, evaluation, baselines, ceiling)
     axes.set_title(title, pad=18)
@@ -139,7 +139,9 @@ def ranking_figure(
     rows = math.ceil(len(panels) / columns)
     # Many panels are small ones: the file of a page stays below a megabyte.
     width, height = (3.7, 3.2) if len(panels) <= 9 else (1.9, 1.7)
-    figure = Figure(figsize=(width * columns + 1.4, height * rows + 0.7), layout="constrained")
+    figure = style.Picture(
+        figsize=(width * columns + 1.4, height * rows + 0.7), layout="constrained"
+    )
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     points = None
     for axes, (name, arrays) in zip(grid.flat, panels.items(), strict=False):
@@ -176,7 +178,7 @@ def difference_figure(
     names += [name for name in there if name not in names]
     place = {name: index for index, name in enumerate(names)}
     side = 2.4 + 0.46 * len(names)
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = style.Picture(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     colours = np.full((len(names), len(names), 4), mpl.colors.to_rgba("#f4f5f7"))
     for _, row in rows.iterrows():

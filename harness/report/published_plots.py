@@ -32,7 +32,7 @@ def published_figure(comparison: pd.DataFrame, title: str) -> Figure:
     rows = comparison[comparison["in_paper"]]
     datasets = list(dict.fromkeys(rows["dataset"]))
     methods = list(dict.fromkeys(rows["method"]))
-    figure = Figure(
+    figure = style.Picture(
         figsize=(2.2 + 2.9 * len(datasets), 1.5 + 0.29 * len(methods)), layout="constrained"
     )
     panels = figure.subplots(1, len(datasets), sharey=True, sharex=True, squeeze=False)[0]
@@ -86,7 +86,7 @@ def size_figure(comparison: pd.DataFrame, title: str) -> Figure:
     datasets = list(dict.fromkeys(comparison["dataset"]))
     columns = min(2, len(datasets))
     lines = math.ceil(len(datasets) / columns)
-    figure = Figure(figsize=(5.1 * columns + 0.4, 4.6 * lines + 0.6), layout="constrained")
+    figure = style.Picture(figsize=(5.1 * columns + 0.4, 4.6 * lines + 0.6), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False)
     for axes, dataset in zip(grid.flat, datasets, strict=False):
         _size_panel(axes, rows[rows["dataset"] == dataset])
@@ -225,7 +225,7 @@ def correlation_figure(tau: pd.DataFrame, title: str) -> Figure:
     """
     names = list(map(str, tau.columns))
     side = 2.0 + 0.42 * len(names)
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    figure = style.Picture(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
     values = tau.to_numpy(dtype=float)
     # Both signs are of interest: blue agrees, red disagrees, white is independent.

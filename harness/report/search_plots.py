@@ -97,7 +97,7 @@ def _plain_log(axes: Axes) -> None:
 
 
 def _two_panels(title: str) -> tuple[Figure, tuple[Axes, Axes]]:
-    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
+    figure = style.Picture(figsize=(10.5, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure, (left, right)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,10 +55,19 @@ _RC: dict[Any, object] = {
 }
 
 
+class Picture(Figure):
+    """A figure that a notebook shows, whether matplotlib's pyplot is there or not."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format="png", dpi=_DPI / 2, bbox_inches="tight")
+        return content.getvalue()
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Figures made inside look alike, and need no screen."""
-    with mpl.rc_context({**_RC, "backend": "Agg"}):
+    with mpl.rc_context(_RC):
         yield
 
 

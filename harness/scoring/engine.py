@@ -134,14 +134,10 @@ def run(
             tally.add(record)
             on_record(record)
 
-    closed_form = {name for name in request.proxies if PROXIES[name].needs == "costs"}
-    closed_form = {PROXIES[name].name for name in closed_form}
+    closed_form = {p.name for p in map(PROXIES.__getitem__, request.proxies) if p.needs == "costs"}
     bare = replace(request, archs=())  # jobs are sent to processes, each with its own alone
-    jobs = [
-        Job(bare, arch, seed, tuple(n for n in names if n not in closed_form))
-        for (arch, seed), names in todo.items()
-    ]
-    jobs = [job for job in jobs if job.proxies]
+    left = {key: [name for name in names if name not in closed_form] for key, names in todo.items()}
+    jobs = [Job(bare, arch, seed, tuple(names)) for (arch, seed), names in left.items() if names]
     on_plan(Counter(name for job in jobs for name in job.proxies))
     _score_closed_forms(request, todo, closed_form, keep)
     _check_inputs(request, jobs)

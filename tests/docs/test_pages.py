@@ -20,6 +20,7 @@ NOT_RUN = {
     "harness data fetch",
     "harness data import",
     "harness eval vkdnw nwot --benchmark nasbench101",
+    "harness eval vkdnw --against nwot --sample 100",
     "harness search params vkdnw_agg az_nas --space mobilenetv2",
     "harness search vkdnw.entropy --algorithm walk --space uninas",
     "harness build model_coatnet.json",
