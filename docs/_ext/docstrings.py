@@ -15,19 +15,12 @@ def escape(lines: Iterable[str]) -> list[str]:
 
     >>> escape(["F = J_n^T p_ |x| of `*args`", ">>> a * b"])
     ['F = J_n^T p\\\\_ \\\\|x\\\\| of `*args`', '>>> a * b']
-    >>> escape(["Returns:", "    A pair: both."])
-    ['Returns:', '    : A pair: both.']
     """
-    escaped: list[str] = []
-    example, before = False, ""
+    escaped, example = [], False
     for line in lines:
         stripped = line.lstrip()
         example = bool(stripped) and (example or stripped.startswith(">>>"))
-        shown = line if example else _TOKEN.sub(_escaped, line)
-        if before == "Returns:":  # no type before a colon: the types stand in the signature
-            shown = f"{shown[: len(line) - len(stripped)]}: {shown.lstrip()}"
-        escaped.append(shown)
-        before = stripped
+        escaped.append(line if example else _TOKEN.sub(_escaped, line))
     return escaped
 
 
@@ -36,8 +29,23 @@ def _escaped(match: re.Match[str]) -> str:
     return code or f"\\{sign}"
 
 
+def untyped(lines: Iterable[str]) -> list[str]:
+    """Lines of a docstring whose `Returns:` has text alone.
+
+    Napoleon takes what stands before a colon there for a type; now it finds an empty one.
+
+    >>> untyped(["Returns:", "    The result: data."])
+    ['Returns:', '    : The result: data.']
+    """
+    found: list[str] = []
+    for line in lines:
+        after = bool(found) and found[-1].strip() == "Returns:"
+        found.append(re.sub(r"^(\s+)", r"\1: ", line) if after else line)
+    return found
+
+
 def _process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = escape(lines)
+    lines[:] = untyped(escape(lines))
 
 
 def setup(app: Any) -> dict[str, bool]:

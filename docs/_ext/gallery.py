@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from sphinx.ext.napoleon import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
-from _ext.docstrings import escape
-from _ext.results import two_lines
+from _ext.docstrings import escape, untyped
+from benchmarks.errors import InputError
+from harness import paths
 from harness.evaluation.aggregates import AGGREGATES
 from harness.evaluation.predict import MODELS
 from harness.proxies import PROXIES
@@ -25,9 +27,9 @@ from harness.proxies._registry import Proxy
 DOCS = Path(__file__).parents[1]
 PAGES = DOCS / "proxies"
 RESULTS = DOCS.parent / "results"
-#: Taus of all methods on NAS-Bench-201 beside their costs; and those on NAS-Bench-101.
-TABLE = RESULTS / "nasbench201" / "vkdnw" / "vkdnw.csv"
-COST = TABLE.with_name("cost.csv")
+#: Those of a paper's table, whose folder and file have the paper's key.
+_COLUMNS = {"dataset", "method", "n", "kendall_tau", "kendall_tau_published"}
+#: Taus on NAS-Bench-101.
 OTHER = RESULTS / "nasbench101" / "cifar10" / "evaluation.csv"
 #: Where the gallery's overview takes its tau and cost from.
 DATASET = "cifar10"
@@ -46,12 +48,32 @@ def names() -> list[str]:
     return sorted({*PROXIES, *AGGREGATES, *MODELS})
 
 
+def table_file() -> Path:
+    """Taus of all methods on NAS-Bench-201, beside whose file their costs lie.
+
+    Papers differ in their set of architectures; it is the table of the benchmark's first.
+
+    Raises:
+        InputError: There is none.
+    """
+    first = paths.tables_folder(RESULTS, "nasbench201")
+    found = [
+        file
+        for file in sorted(RESULTS.glob("nasbench201/*/*.csv"))
+        if set(pd.read_csv(file, nrows=0)) >= _COLUMNS
+    ]
+    if not found:
+        raise InputError(f"there is no paper's table in {first}; make it with harness tables")
+    return next((file for file in found if file.parent == first), found[0])
+
+
 class Figures:
     """What the committed results say of every method."""
 
     def __init__(self) -> None:
-        self.table = pd.read_csv(TABLE)
-        cost = pd.read_csv(COST)
+        file = table_file()
+        self.table = pd.read_csv(file)
+        cost = pd.read_csv(file.with_name("cost.csv"))
         # A method's own batch stands behind its name there: "te_nas (batch 32)".
         self.cost = cost.assign(method=cost["method"].str.partition(" (")[0])
         self.other = pd.read_csv(OTHER)
@@ -81,12 +103,13 @@ def page(name: str, figures: Figures) -> str:
             "",
             f"- Aggregate of ranks over a whole set of architectures: `{aggregate.formula}`",
             f"- Members: {members}",
-            *([] if proxy else [f"- Paper: {paper_link(aggregate.paper)}"]),
+            f"- Paper: {paper_link(aggregate.paper)}",
             "",
         ]
     if name in set(MODELS):
         parts += _of_model(name)
     if proxy is not None:
+        parts += [] if proxy.has_score else ["## Its parts", ""]
         parts += _of_proxy(proxy)
     parts += _results(name, figures)
     return "\n".join(parts) + "\n"
@@ -102,10 +125,10 @@ def overview(figures: Figures) -> str:
         costs = costs[costs["dataset"] == DATASET]
         tau = float(rows["kendall_tau"].iloc[0]) if len(rows) else float("nan")
         cost = _short(costs["milliseconds"].iloc[0]) if len(costs) else "-"
-        cells = [f"[{name}](proxies/{name}.md)", _sees(name), two_lines(_tau(rows)), _n(rows), cost]
+        cells = [f"[{name}](proxies/{name}.md)", _tau(rows), _n(rows), cost, _sees(name)]
         found.append((1.0 if math.isnan(tau) else -tau, cells))
-    heading = ["method", "sees", "tau", "n", "ms a network"]
-    lines = [heading, [":---", ":---", "---:", "---:", "---:"], *(c for _, c in sorted(found))]
+    heading = ["method", "tau", "n", "ms a network", "sees"]
+    lines = [heading, [":---", "---:", "---:", "---:", ":---"], *(c for _, c in sorted(found))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
@@ -119,14 +142,17 @@ def paper_link(paper: str) -> str:
     return f"[{paper}](https://arxiv.org/abs/{match[1]})" if match else paper or "none"
 
 
-def docstring(function: Any) -> str:
-    """A docstring as reStructuredText in a Markdown page."""
-    lines = escape((inspect.getdoc(function) or "").split("\n"))
-    text = re.sub(r"^:(r)(?=eturns|aises)", r":R", str(GoogleDocstring(lines)), flags=re.M)
-    return f"```{{eval-rst}}\n.. default-role:: code\n\n{text}\n```"
+def docstring(text: str) -> str:
+    """A docstring, or a part of it, as reStructuredText in a Markdown page."""
+    lines = untyped(escape(text.split("\n")))
+    # The sections only: napoleon, as Sphinx runs it on the API's functions.
+    config: Any = Config(napoleon_use_param=False, napoleon_use_rtype=False)
+    return f"```{{eval-rst}}\n.. default-role:: code\n\n{GoogleDocstring(lines, config)}\n```"
 
 
 def _of_proxy(proxy: Proxy) -> Iterator[str]:
+    summary, _, text = (inspect.getdoc(proxy.function) or "").partition("\n\n")
+    yield from (docstring(summary), "")
     aliases = ", ".join(f"`{alias}`" for alias in PROXIES.aliases(proxy.name))
     if proxy.parts:
         parts = ", ".join(f"`{proxy.name}.{part}`" for part in proxy.parts)
@@ -141,7 +167,7 @@ def _of_proxy(proxy: Proxy) -> Iterator[str]:
     yield f"- Paper: {paper_link(proxy.paper)}"
     yield f"- Version {proxy.version}; file `harness/proxies/{_file(proxy)}`"
     yield ""
-    yield docstring(proxy.function)
+    yield docstring(text)
     yield ""
 
 
@@ -164,7 +190,7 @@ def _results(name: str, figures: Figures) -> Iterator[str]:
     if not rows:
         yield "No committed result has it."
         return
-    yield "## Measured\n\n::::{container} result"
+    yield "## Measured\n"
     yield "| benchmark | n | tau | published | batch | input |"
     yield "|:---|---:|---:|---:|---:|:---|"
     for where, row in rows:
@@ -172,7 +198,7 @@ def _results(name: str, figures: Figures) -> Iterator[str]:
         batch, sees = row.get("batch"), row.get("input")
         size = "-" if pd.isna(batch) else str(batch).removesuffix(".0")
         seen = "-" if pd.isna(sees) else _input(str(sees))
-        tau = two_lines(_interval(row))
+        tau = _interval(row)
         yield f"| {where} | {int(row['n']):,} | {tau} | {published} | {size} | {seen} |"
     yield ""
     costs = figures.costs(name)
@@ -187,7 +213,6 @@ def _results(name: str, figures: Figures) -> Iterator[str]:
                 f"| {passes} | {batch} | {row['device']} |"
             )
         yield ""
-    yield "::::\n"
     yield "[How these figures came about](../gallery.md#how-the-figures-came-about)."
 
 

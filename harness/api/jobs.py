@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmarks.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
@@ -407,7 +409,17 @@ def names_of(proxies: ProxyLike | Sequence[ProxyLike]) -> list[str]:
         return [str(each) for each in given]
     from harness.scoring.functions import register_function
 
-    return [each if isinstance(each, str) else register_function(each).name for each in given]
+    names: list[str] = []
+    functions: dict[str, Any] = {}
+    for each in given:
+        if isinstance(each, str):
+            names.append(each)
+            continue
+        name = register_function(each).name
+        if functions.setdefault(name, each) is not each:
+            raise InputError(f"two functions are called {name!r}; give one another name")
+        names.append(name)
+    return names
 
 
 def _choice(*, batch_size: int | str | Mapping[str, int], **given: Any) -> Any:

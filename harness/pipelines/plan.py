@@ -163,14 +163,7 @@ def make_plan(
                 f"{len(members):,} of {total:,} architectures have an accuracy; "
                 "the others are left out."
             )
-        below = space.dataset(choice.dataset).diverged_below if final else None
-        if below is not None:
-            failed = truth.diverged(below).intersection(members)
-        elif choice.drop_diverged:
-            raise InputError(
-                f"which trainings failed cannot be told from these accuracies of {benchmark.name} "
-                f"{choice.dataset}; leave --drop-diverged out"
-            )
+        below, failed = _diverged(choice, benchmark, truth, members, final=final)
     dropping = choice.drop_diverged
     candidates = [arch for arch in members if arch not in failed] if dropping else members
     size = _sample_size(choice, device, len(candidates), console)
@@ -206,6 +199,21 @@ def make_plan(
         candidates,
         diverged,
     )
+
+
+def _diverged(
+    choice: Choice, benchmark: Benchmark, truth: Accuracies, members: Sequence[str], *, final: bool
+) -> tuple[float | None, set[str]]:
+    """Below which accuracy a training has failed, and the members with such a training."""
+    below = benchmark.space.dataset(choice.dataset).diverged_below if final else None
+    if below is not None:
+        return below, truth.diverged(below).intersection(members)
+    if choice.drop_diverged:
+        raise InputError(
+            f"which trainings failed cannot be told from these accuracies of {benchmark.name} "
+            f"{choice.dataset}; leave --drop-diverged out"
+        )
+    return None, set()
 
 
 def _members(choice: Choice, benchmark: Benchmark) -> tuple[str, list[str]]:

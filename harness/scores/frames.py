@@ -306,8 +306,8 @@ def chosen_records(
     records, edited = _newest(records)
     if edited and (edited & wanted or not records):
         raise InputError(
-            f"{', '.join(sorted(edited))} was scored with other contents of its proxy file; name "
-            "the file with --proxy-file, or score again with it as it is now"
+            f"{', '.join(sorted(edited))} was scored with other code than it has now; name its "
+            "file with --proxy-file, or score again with it as it is"
         )
     _check_one_protocol(records)
     return records, sorted(edited)

@@ -4,9 +4,11 @@ A page is run from top to bottom in one folder and one namespace:
 
 - a `python` block is executed; one whose first line is `# name.py` is written to that file;
 - in a `console` block, every `$ harness ...` is run; it must exit with 0;
-- lines of a `console` block below a command, and a `text` block that follows a `python` block,
-  are the expected output; `...` stands for anything;
-- a comment `<!-- not run: reason -->` before a block says that it is only to be read.
+- lines of a `console` block below a command, and a `text` block that follows a `python` block, are
+  the expected output; `...` stands for anything;
+- a comment `<!-- not run: reason -->`, in MyST also `% not run: reason`, before a block says that
+  it is only to be read;
+- blocks of `SHOWN` are data; any other block fails, so that nothing is left out silently.
 
     python -m tests.docs.pages docs/quickstart.md
 """
@@ -26,16 +28,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-_BLOCK = re.compile(
-    r"(?:<!-- not run: (?P<reason>[^\n]*?) -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$",
-    re.M | re.S,
-)
+#: What is shown and cannot be run: data, settings, output.
+SHOWN = ("text", "toml", "yaml", "json", "csv", "bibtex")
+_EXCUSE = re.compile(r"(?:<!--|%) *not run: *(?P<reason>[^\n]*?) *(?:-->)?\s*$")
+_DIRECTIVE = re.compile(r"\{([\w-]+)\} *(.*)")
+#: Directives whose content is code in the language that they name; and those with blocks in them.
+_CODE = ("code-block", "code", "sourcecode")
+_PROSE = ("note", "tip", "warning", "important", "admonition", "dropdown")
 _FILE = re.compile(r"# (\w+\.py)\n")
 _OUTPUT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -45,7 +53,7 @@ class Block:
     """A fenced block of a page.
 
     Attributes:
-        kind: "python", "console", "text" ...
+        kind: "python", "console", "text" ...; empty where the page does not say.
         body: What it holds.
         line: Of the page, where the body begins.
         reason: Why it is not run; empty: it is.
@@ -66,17 +74,38 @@ class Command:
 
 
 def blocks(page: Path) -> list[Block]:
-    """All fenced blocks of a page."""
-    text = page.read_text(encoding="utf-8")
-    return [
-        Block(
-            match["kind"],
-            match["body"],
-            text.count("\n", 0, match.start("body")) + 1,
-            match["reason"] or "",
-        )
-        for match in _BLOCK.finditer(text)
-    ]
+    """All code blocks of a page."""
+    return list(blocks_of(page.read_text(encoding="utf-8")))
+
+
+def blocks_of(text: str, above: int = 0) -> Iterator[Block]:
+    r"""All code blocks of Markdown, those inside of directives too.
+
+    Args:
+        text: Of the page.
+        above: Lines of the page above the text.
+
+    >>> list(blocks_of("% not run: an hour\n\n```console\n$ make results\n```\n"))
+    [Block(kind='console', body='$ make results\n', line=4, reason='an hour')]
+    """
+    before = ""
+    for token in MarkdownIt().parse(text):
+        if token.type in ("fence", "code_block"):
+            line = above + (token.map[0] if token.map else 0) + 1 + (token.type == "fence")
+            found = _EXCUSE.search(before)
+            yield from _of_fence(token, line, found["reason"] if found else "")
+        if token.content:
+            before = "" if token.type == "fence" else token.content
+
+
+def _of_fence(token: Token, line: int, reason: str) -> Iterator[Block]:
+    directive = _DIRECTIVE.match(token.info)
+    if directive is None:
+        yield Block(token.info.partition(" ")[0], token.content, line, reason)
+    elif directive[1] in _CODE:
+        yield Block(directive[2], token.content, line, reason)
+    elif directive[1] in _PROSE:
+        yield from blocks_of(token.content, line - 1)
 
 
 def commands(body: str) -> Iterator[Command]:
@@ -110,6 +139,11 @@ def run(page: Path) -> None:
                 _check(_run(command, where), command.output, f"{where}: {command.words}")
         elif block.kind == "text" and printed:
             _check(printed, block.body, where)
+        elif block.kind not in ("python", *SHOWN):
+            raise AssertionError(
+                f"{where}: a block of {block.kind or 'no language'} is neither run nor excused; "
+                "make it python or console, or say before it: <!-- not run: reason -->"
+            )
         named = _FILE.match(block.body) if block.kind == "python" else None
         printed = ""
         if named is not None:

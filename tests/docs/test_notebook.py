@@ -8,7 +8,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbformat import NotebookNode
 
 from tests.docs import pages
 
@@ -16,17 +15,18 @@ NOTEBOOK = pages.ROOT / "examples" / "quickstart.ipynb"
 
 
 @pytest.fixture
-def notebook() -> NotebookNode:
-    read: NotebookNode = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
-    return read
+def notebook() -> nbformat.NotebookNode:
+    found: nbformat.NotebookNode = nbformat.read(NOTEBOOK, as_version=4)
+    return found
 
 
-def test_it_is_committed_without_outputs(notebook: NotebookNode) -> None:
+def test_it_is_committed_without_outputs(notebook: nbformat.NotebookNode) -> None:
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
-@pytest.mark.slow
-def test_it_runs(notebook: NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs(
+    notebook: nbformat.NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in pages.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     for name in set(os.environ) - set(pages.environment(tmp_path)):

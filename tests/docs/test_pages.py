@@ -53,6 +53,54 @@ def _run(arguments: list[str], folder: Path) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
+def test_blocks_excuses_and_lines_are_found() -> None:
+    text = """\
+<!-- not run: needs a GPU -->
+```python
+run()
+```
+
+```console
+$ harness list paths
+```
+
+````{tip}
+% not run: a day
+```{code-block} console
+$ make results
+```
+````
+
+    indented
+"""
+    found = [(block.kind, block.line, block.reason) for block in pages.blocks_of(text)]
+    assert found == [
+        ("python", 3, "needs a GPU"),
+        ("console", 7, ""),
+        ("console", 13, "a day"),
+        ("", 17, ""),
+    ]
+
+
+@pytest.mark.parametrize("block", ["```bash\nmake\n```\n", "    make\n", "```\nmake\n```\n"])
+def test_a_block_that_cannot_be_run_is_no_secret(block: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"Text.\n\n{block}")
+    with pytest.raises(AssertionError, match=r"page.md:\d: .* neither run nor excused"):
+        pages.run(page)
+
+
+def test_no_block_is_left_out() -> None:
+    known = {"python", "console", *pages.SHOWN}
+    unknown = [
+        f"{page.name}:{block.line}"
+        for page in pages.PAGES
+        for block in pages.blocks(page)
+        if block.kind not in known and not block.reason
+    ]
+    assert not unknown
+
+
 def test_commands_that_are_not_run_are_listed() -> None:
     shown = [
         " ".join(command.words)

@@ -75,7 +75,7 @@ def test_edited_file_never_meets_old_scores(
         monkeypatch.setattr(plugins, "_loaded", {plugins.GROUP})
         plugins.use([file(tmp_path, text)])
         if values:  # before it is scored again
-            with pytest.raises(InputError, match="other contents of its proxy file"):
+            with pytest.raises(InputError, match="scored with other code"):
                 export_frame(store, "nasbench201", "cifar10")
         assert run(request, store, workers=1).scored == 1
         values += list(export_frame(store, "nasbench201", "cifar10")["mine"])
