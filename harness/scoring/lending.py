@@ -221,4 +221,7 @@ def _told(error: Exception, function: Callable[..., Score]) -> str:
         return text
     # A kernel puts every cell into a file of its own, whose name says nothing.
     cell = Path(path).parent.name.startswith("ipykernel_")
-    return f"{text} ({'notebook cell' if cell else Path(path).name}, line {lines[-1]})"
+    name = "notebook cell" if cell else Path(path).name
+    if name == "<dynamic-code>":  # cloudpickle's word: sent to a worker, it has lost its file
+        name = getattr(inner, "__name__", type(inner).__name__)
+    return f"{text} ({name}, line {lines[-1]})"
