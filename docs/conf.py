@@ -22,7 +22,7 @@ extensions = [
     "_ext.results",
 ]
 exclude_patterns = ["_build"]
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 # Docstrings put code into single backticks, and types into the signature.

@@ -106,6 +106,15 @@ def markdown(table: Table) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (heading, marks, *body))
 
 
+def two_lines(text: str) -> str:
+    """Intervals below their figures, so that a wide table stays readable.
+
+    >>> two_lines("| 0.631 [0.603, 0.657] |")
+    '| 0.631<br>[0.603, 0.657] |'
+    """
+    return re.sub(r" (\[-?[\d.]+, -?[\d.]+\])", r"<br>\1", text)
+
+
 class Result(Directive):
     """A table of a result with its protocol."""
 
@@ -125,7 +134,7 @@ class Result(Directive):
             text = file.read_text(encoding="utf-8")
             part = section(text, self.options["section"]) if "section" in self.options else text
             names = (_names(self.options.get(key, "")) for key in ("columns", "rows"))
-            content = [markdown(choose(read_table(part), *names))]
+            content = [two_lines(markdown(choose(read_table(part), *names)))]
         except (OSError, ValueError) as error:
             raise self.error(f"results/{self.arguments[0]}: {error}") from error
         lines = [] if "no-protocol" in self.options else protocol(part)
@@ -147,7 +156,7 @@ class Metrics(Directive):
         ]
         table = ["| column | in evaluation.csv | what it is |", "|:---|:---|:---|"]
         table += [f"| {' | '.join(row)} |" for row in rows]
-        node = nodes.container(classes=["result"])
+        node = nodes.container(classes=["words"])
         self.state.nested_parse(_lines("\n".join(table)), self.content_offset, node)
         return [node]
 

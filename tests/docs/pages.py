@@ -110,8 +110,8 @@ def _of_fence(token: Token, line: int, reason: str) -> Iterator[Block]:
 
 def commands(body: str) -> Iterator[Command]:
     """Commands of a console block."""
-    for part in re.split(r"^\$ ", body, flags=re.M)[1:]:
-        line, _, output = part.partition("\n")
+    for part in re.split(r"^\$ ", body, flags=re.M)[1:]:  # a backslash continues a line
+        line, _, output = part.replace("\\\n", " ").partition("\n")
         yield Command(shlex.split(line), output)
 
 

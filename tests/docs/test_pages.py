@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,20 +25,31 @@ NOT_RUN = {
     "harness search vkdnw.entropy --algorithm walk --space uninas",
     "harness build model_coatnet.json",
 }
+#: What several pages score, so that it is scored once.
+SCORED = "harness score vkdnw nwot --sample 20 --batch-size 8"
 RUN = [page for page in pages.PAGES if pages.has_something_to_run(page)]
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the scores of the first command."""
+    folder = tmp_path_factory.mktemp("scored")
+    _run(["-m", *SCORED.split()], folder)
+    return folder / "scores.sqlite"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_code_and_commands_of_a_page(page: Path, tmp_path: Path) -> None:
+def test_code_and_commands_of_a_page(page: Path, scored: Path, tmp_path: Path) -> None:
+    shutil.copy(scored, tmp_path)
+    _run(["-m", "tests.docs.pages", str(page)], tmp_path)
+
+
+def _run(arguments: list[str], folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.docs.pages", str(page)],
-        cwd=tmp_path,
-        env=pages.environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        [sys.executable, *arguments], cwd=folder, env=pages.environment(folder),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
