@@ -39,10 +39,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """A working directory with folders whose names are those of the packages."""
-    for name in ("benchmarks", "harness"):
-        (tmp_path / "work" / name).mkdir(parents=True)
-        (tmp_path / "work" / name / "__init__.py").write_text("raise ImportError('not this one')")
+    """A working directory with a folder of the user's own called `benchmarks`."""
+    folder = tmp_path / "work" / "benchmarks"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise ImportError('not this one')")
     return tmp_path / "work"
 
 
@@ -55,15 +55,19 @@ def run(command: list[object], folder: Path) -> str:
     ).stdout  # fmt: skip
 
 
-def test_evaluate_in_a_folder_with_packages_of_the_same_names(
-    installed: Path, elsewhere: Path
-) -> None:
+def test_evaluate_beside_a_folder_called_benchmarks(installed: Path, elsewhere: Path) -> None:
     options = ("--sample", 6, "--batch-size", 2, "--resamples", 20, "--workers", 2)
     for start in ([installed / "harness"], [installed / "python", "-m", "harness"]):
         said = run([*start, "eval", "nwot", *options], elsewhere)
         assert "analog-nasbench" in said
         assert (elsewhere / "harness-out/nasbench201/cifar10/evaluation.md").is_file()
     assert run([installed / "harness", "--version"], elsewhere).startswith("harness ")
+    (elsewhere / "script.py").write_text("import harness")
+    done = subprocess.run(
+        [installed / "python", "script.py"], cwd=elsewhere, check=False, text=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert "hides the harness' own; rename that folder" in done.stderr
 
 
 def test_what_travels_with_the_package(installed: Path, tmp_path: Path) -> None:
