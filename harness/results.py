@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks.errors import InputError
 from harness.evaluation import result as evaluated
 from harness.evaluation import tabled
+from harness.evaluation.predict import MODELS
 from harness.inspect import built
 from harness.report import drawings, folders, published_folder, style, tables
 from harness.report import published as published_report
@@ -93,7 +94,7 @@ class Evaluation(_Shown, evaluated.Evaluation):
     @staticmethod
     def labels(names: Sequence[str]) -> list[str]:
         """What the rows of names are called: of an alias the proxy, of a formula its name."""
-        return list(labels(names))
+        return [n for name in names for n in ([name] if name in MODELS else labels([name]))]
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,9 @@ def score_module(
 ) -> list[ModuleScore]:
     """Score a module that gives logits (B, classes).
 
-    `params`, `flops` and `layers` are counted: parameters, multiply-accumulates of the
-    convolutions and linear layers that are called, parameter tensors; what is frozen
-    counts, and has gradients.
+    `params`, `flops` and `layers` are counted: trainable parameters, multiply-accumulates of the
+    convolutions and linear layers that are called, trainable parameter tensors. A module that is
+    frozen whole counts as trainable.
 
     Args:
         module: Copied; computes in float32, in the mode that each proxy wants.
@@ -171,8 +171,9 @@ def _copied(module: nn.Module, device: torch.device) -> nn.Module:
         raise InputError("the network has lazy modules that have met no input; run it once")
     try:
         copied = copy.deepcopy(module).float().to(device)
-        # What its owner froze is a part of it all the same; the copy is ours alone.
-        return copied.requires_grad_(True)
+        if not any(p.requires_grad for p in copied.parameters()):
+            copied.requires_grad_(True)  # frozen whole, say to be served: the copy is ours alone
+        return copied
     except Exception as error:
         raise InputError(
             f"the network cannot be copied ({type(error).__name__}: {error}); give "
