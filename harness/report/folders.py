@@ -137,7 +137,5 @@ def text(path: Path, content: str) -> Path:
 
 
 def csv(content: str) -> pd.DataFrame:
-    """The frame that a CSV text holds; numbers to the last digit, "nan" is a name like others."""
-    return pd.read_csv(
-        io.StringIO(content), float_precision="round_trip", keep_default_na=False, na_values=[""]
-    )
+    """The frame that a CSV text holds; only what is empty is missing, "nan" is a name."""
+    return pd.read_csv(io.StringIO(content), keep_default_na=False, na_values=[""])

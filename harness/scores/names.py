@@ -46,19 +46,26 @@ def split_part(name: str) -> tuple[str, str | None]:
     if is_imported(name):
         return name, None
     proxy, _, part = name.partition(".")
-    if proxy not in PROXIES.names:
-        known = [*PROXIES, *AGGREGATES, *MODELS]
-        aliases = [alias for each in PROXIES for alias in PROXIES.aliases(each)]
-        if proxy not in known and proxy not in aliases:
-            meant = near(proxy, [*known, *aliases])
-            hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
-            raise InputError(f"unknown proxy {proxy!r}{hint} Known: {', '.join(sorted({*known}))}")
+    if proxy not in PROXIES.names and proxy not in (aliases := _aliases()) and proxy not in PROXIES:
+        raise _unknown(proxy, aliases)
     found = PROXIES[proxy]
     # A proxy need not say what parts it has.
     declared: Sequence[str] | None = getattr(found, "parts", None)
     if part and declared is not None and part not in declared:
         raise unknown_part(found.name, part, declared)
     return found.name, part or None
+
+
+def _aliases() -> list[str]:
+    return [alias for each in PROXIES for alias in PROXIES.aliases(each)]
+
+
+def _unknown(name: str, aliases: Sequence[str]) -> InputError:
+    """The error of a name that means nothing; aggregates and models may have been meant too."""
+    known = sorted({*PROXIES, *AGGREGATES, *MODELS})
+    meant = near(name, [*known, *aliases])
+    hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
+    return InputError(f"unknown proxy {name!r}{hint} Known: {', '.join(known)}")
 
 
 def unknown_part(proxy: str, part: str, known: Sequence[str]) -> InputError:
