@@ -1,0 +1,62 @@
+"""One training in several processes, as `torchrun` starts them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of a training.
+
+    Attributes:
+        rank: Number of this one.
+        size: How many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process speaks and writes for all."""
+        return self.rank == 0
+
+
+def joined(device: str) -> tuple[Group, str]:
+    """Join the processes that torchrun started; without it there is this one alone.
+
+    Args:
+        device: "cpu", or "cuda", of which every process on a machine gets its own.
+
+    Returns:
+        The processes, and this one's device.
+    """
+    if "LOCAL_RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        return Group(), device
+    if device.startswith("cuda"):
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return Group(distributed.get_rank(), distributed.get_world_size()), device
+
+
+def left() -> None:
+    """Leave the processes again."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def gathered(value: Any) -> list[Any]:
+    """What every process has, in the order of their numbers; plain data or CPU tensors."""
+    if not distributed.is_initialized():
+        return [value]
+    found: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(found, value)
+    return found
