@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import distributed
+from torch import distributed, nn
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,16 @@ def gathered(value: Any) -> list[Any]:
     found: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(found, value)
     return found
+
+
+def merge_statistics(network: nn.Module, group: Group) -> None:
+    """Give batch norms of all processes the mean of their running statistics.
+
+    Each process has seen its own images; what is validated and kept must be the same everywhere.
+    """
+    if group.size == 1:
+        return
+    for buffer in network.buffers():
+        if buffer.is_floating_point():
+            distributed.all_reduce(buffer)
+            buffer /= group.size
