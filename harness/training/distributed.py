@@ -72,4 +72,4 @@ def merge_statistics(network: nn.Module, group: Group) -> None:
     for buffer in network.buffers():
         if buffer.is_floating_point():
             distributed.all_reduce(buffer)
-            buffer /= group.size
+            buffer.div_(group.size)

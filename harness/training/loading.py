@@ -129,7 +129,7 @@ def validation_batches(
     mine = range(group.rank, len(data.validation), group.size)
     return iter(
         DataLoader(
-            data.validation,  # type: ignore[arg-type]
+            data.validation,
             batch_size=batch,
             sampler=mine,
             num_workers=workers,
@@ -141,7 +141,8 @@ def validation_batches(
 
 def moved(value: Any, device: str) -> Any:
     """Tensors in tuples, lists and dicts on a device; what is no tensor stays."""
-    return _mapped(value, lambda tensor: tensor.to(device, non_blocking=True))
+    to_gpu = device != "cpu"  # the way back must be at its end before the values are read
+    return _mapped(value, lambda tensor: tensor.to(device, non_blocking=to_gpu))
 
 
 def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:

@@ -35,7 +35,7 @@ class Logs:
     def begin(self, step: int) -> None:
         """Write events from a step on; those of it and later ones are void."""
         if self._folder is not None:
-            self._writer = SummaryWriter(str(self._folder / EVENTS), purge_step=step)  # type: ignore[no-untyped-call]
+            self._writer = SummaryWriter(str(self._folder / EVENTS), purge_step=step)
 
     def step(self, step: int, rate: float, losses: Mapping[str, Tensor]) -> None:
         """Log a step, if it is one that is logged."""
@@ -58,10 +58,10 @@ class Logs:
     def end(self) -> None:
         """Close the files."""
         if self._writer is not None:
-            self._writer.close()  # type: ignore[no-untyped-call]
+            self._writer.close()
 
     def _events(self, group: str, row: Mapping[str, Any], step: int) -> None:
         if self._writer is not None:
             for name, value in row.items():
                 if name not in ("step", "epoch"):
-                    self._writer.add_scalar(f"{group}/{name}", value, step)  # type: ignore[no-untyped-call]
+                    self._writer.add_scalar(f"{group}/{name}", value, step)

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Settings:
     """
 
     seed: int = 0
-    group: Group = Group()
+    group: Group = field(default_factory=Group)
     accumulate: int = 1
     device: str = "cpu"
     precision: str = "float32"
@@ -140,6 +140,8 @@ class Trainer:
             if place == 0:
                 self._end_epoch(epoch, rate)
             elif self.step % settings.every == 0:
+                means, _ = self._sums.means()
+                self._check(sum(means.values()), epoch + 1, rate)
                 self._save()
             if settings.group.first:
                 settings.on_step(self.step, self.total, self._note())
@@ -187,7 +189,7 @@ class Trainer:
     def _shared(self, model: nn.Module, last: bool) -> contextlib.AbstractContextManager[None]:
         """Gradients are summed over the processes once a step, with its last lane."""
         if isinstance(model, DistributedDataParallel) and not last:
-            return model.no_sync()  # type: ignore[no-any-return]
+            return model.no_sync()
         return contextlib.nullcontext()
 
     def _precision(self) -> torch.autocast:
@@ -198,24 +200,30 @@ class Trainer:
     # ---------------------------------------------------------------- epochs
 
     def _end_epoch(self, epoch: int, rate: float) -> None:
+        started = time.perf_counter()
         synchronise(self.settings.device)
+        self._sums.seconds += time.perf_counter() - started
         losses, seconds = self._sums.means()
+        self._check(sum(losses.values()), epoch, rate)
         images = self.plan.steps * self.plan.lanes * self.plan.batch
         row: dict[str, float] = {"epoch": epoch, "step": self.step, "rate": rate}
         row |= {"loss": sum(losses.values())} | losses
         row |= {"seconds": seconds, "images_per_second": images / seconds}
-        if not math.isfinite(row["loss"]):
-            raise DivergedError(
-                f"the loss is {row['loss']} in epoch {epoch} (learning rate {rate:.3g}); the "
-                "checkpoint before it is kept: begin again with a lower rate (--batch-size), or "
-                "with --precision float32"
-            )
         merge_statistics(self.network, self.settings.group)
         row |= self.validate()
         self.history.append(row)
         self._sums = _Sums()
         self._logs.epoch(self.history)
         self._save()
+
+    @staticmethod
+    def _check(loss: float, epoch: int, rate: float) -> None:
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the loss is {loss} in epoch {epoch} (learning rate {rate:.3g}); the checkpoint "
+                "before it is kept: begin again with a lower rate (a smaller --batch-size where "
+                "it is scaled by that), or with --precision float32"
+            )
 
     def validate(self) -> dict[str, float]:
         """The task's figures on the validation images, and `validation_images_per_second`."""
@@ -226,6 +234,7 @@ class Trainer:
             workers=settings.workers, pinned=settings.device != "cpu",
         )  # fmt: skip
         images = seconds = 0.0
+        alone = len(self.data.validation) <= self.protocol.batch_per_gpu * settings.group.size
         for number, (inputs, targets) in enumerate(batches):
             moved = loading.moved(inputs, settings.device)
             synchronise(settings.device)
@@ -233,7 +242,7 @@ class Trainer:
             with torch.no_grad(), self._precision():
                 predictions = network(moved)
             synchronise(settings.device)
-            if number or len(inputs) == len(self.data.validation):  # the first one warms up
+            if number or alone:  # the first one warms up
                 seconds += time.perf_counter() - started
                 images += len(inputs)
             evaluator.update(loading.moved(predictions, "cpu"), targets)

@@ -11,12 +11,8 @@ from torch.optim import Optimizer
 from benchmarks.errors import InputError
 from harness.training.protocol import Protocol, Rate
 
-#: What rates are scaled by: GPUs and images of a step -> factor.
-_SCALES = {
-    "gpu": lambda gpus, images: float(gpus),
-    "256": lambda gpus, images: images / 256,
-    "run": lambda gpus, images: 1.0,
-}
+#: What rates are scaled by.
+_SCALES = ("gpu", "256", "run")
 
 
 def scale(protocol: Protocol, gpus: int) -> float:
@@ -32,7 +28,8 @@ def scale(protocol: Protocol, gpus: int) -> float:
     per = protocol.rate.per
     if per not in _SCALES:
         raise InputError(f"{protocol.name}: rate per {per!r} is none of {', '.join(_SCALES)}")
-    return _SCALES[per](gpus, gpus * protocol.batch_per_gpu)
+    images = gpus * protocol.batch_per_gpu
+    return {"gpu": float(gpus), "256": images / 256, "run": 1.0}[per]
 
 
 class Rates:
