@@ -98,6 +98,19 @@ class _Seeded(Dataset[Any]):
             return self.samples[key[1]]
 
 
+class _Plain(Dataset[Any]):
+    """Samples by index."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.samples[index]
+
+
 def training_batches(
     data: Data, plan: Plan, first: int, end: int, *, workers: int, pinned: bool
 ) -> Iterator[Any]:
@@ -114,7 +127,7 @@ def training_batches(
     return iter(
         DataLoader(
             _Seeded(data.train, plan.seed),
-            batch_sampler=_Lanes(plan, first, end),  # type: ignore[arg-type]
+            batch_sampler=_Lanes(plan, first, end),
             num_workers=workers,
             collate_fn=data.collate,
             pin_memory=pinned,
@@ -129,7 +142,7 @@ def validation_batches(
     mine = range(group.rank, len(data.validation), group.size)
     return iter(
         DataLoader(
-            data.validation,
+            _Plain(data.validation),
             batch_size=batch,
             sampler=mine,
             num_workers=workers,

@@ -1,0 +1,141 @@
+"""One training from end to end: data, network, loop, figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.errors import InputError
+from benchmarks.types import HasSizedDataset
+from harness.inspect.describe import Description
+from harness.training import checkpoints
+from harness.training.loop import Settings, Trainer
+from harness.training.protocol import Protocol
+from harness.training.result import Training
+from harness.training.seeding import seeded
+from harness.training.types import Data, Task
+
+CHECKPOINT, WEIGHTS = "checkpoint.pt", "weights.pt"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained.
+
+    Attributes:
+        task: See there.
+        described: The architecture.
+        protocol: How.
+        data: Folder of images.
+        weights: File of weights to begin with; None: they are drawn.
+        model: What the user calls the network; "": nothing.
+    """
+
+    task: Task
+    described: Description
+    protocol: Protocol
+    data: Path
+    weights: Path | None = None
+    model: str = ""
+
+
+def train(job: Job, settings: Settings, out: Path) -> Training:
+    """Train a network, or go on where it was stopped.
+
+    Args:
+        job: What.
+        settings: Where and how; `checkpoint` and `logs` are set here.
+        out: Folder of checkpoint, weights and logs.
+
+    Raises:
+        InputError: Data, architecture, weights or checkpoint do not fit; nothing is overwritten.
+        DivergedError: The loss is no finite number.
+    """
+    data = job.task.data(job.data, job.protocol)
+    described = sized(job.described, job.protocol, len(data.classes))
+    with seeded("weights", settings.seed):
+        network = job.task.network(described, job.protocol, len(data.classes))
+    space, architecture = described.benchmark.name, described.architecture.id
+    if job.weights is not None:
+        checkpoints.load_weights(job.weights, network.backbone, space, architecture)
+    about = {"space": space, "architecture": architecture, "task": job.task.name}
+    identity = about | {
+        "protocol": job.protocol.plain(),
+        "data": dict(data.fingerprint),
+        "seed": settings.seed,
+        "gpus": settings.group.size * settings.accumulate,
+        "precision": settings.precision,
+        "weights": "drawn" if job.weights is None else job.weights.name,
+    }
+    costs = job.task.costs(network, job.protocol)
+    settings = replace(settings, checkpoint=out / CHECKPOINT, logs=out)
+    trainer = Trainer(network, data, job.protocol, settings, identity)
+    history = trainer.run()
+    if settings.group.first:
+        checkpoints.save_weights(out / WEIGHTS, trainer.judged.backbone, about)
+    last = {name: float(value) for name, value in history.iloc[-1].items()}
+    facts = {
+        "identity": identity, "dataset": described.dataset, "classes": len(data.classes),
+        "metric": job.task.metric, "epochs": [len(history), job.protocol.epochs],
+        "model": job.model, "device": device_words(settings.device),
+    }  # fmt: skip
+    title = f"{job.model or space} on {job.data.name}: {job.task.name}"
+    return Training(title, facts, job.protocol.lines(), history, _figures(last, costs))
+
+
+def _figures(last: Mapping[str, float], costs: Mapping[str, float]) -> dict[str, float]:
+    """The task's figures, size and speed, of the last row of the history."""
+    names = list(last)
+    start = names.index("images_per_second") + 1
+    figures = {name: last[name] for name in names[start:] if name != "validation_images_per_second"}
+    speed = {
+        "images_per_second": last.get("validation_images_per_second", math.nan),
+        "train_images_per_second": last["images_per_second"],
+    }
+    return figures | dict(costs) | speed
+
+
+def sized(described: Description, protocol: Protocol, classes: int) -> Description:
+    """The architecture at the protocol's resolution and a number of classes.
+
+    Raises:
+        InputError: The space has no such dataset.
+    """
+    space = described.benchmark.space
+    if not isinstance(space, HasSizedDataset):
+        return described
+    height, width = protocol.resolution
+    return replace(described, dataset=space.sized_dataset(min(height, width), classes))
+
+
+def data_of(task: Task, folder: Path, protocol: Protocol) -> Data:
+    """The images of a task; see `Task.data`."""
+    return task.data(folder, protocol)
+
+
+def precision_of(asked: str, device: str) -> str:
+    """ "auto" is float32 on a CPU; on a GPU bfloat16, or float16 where it has none.
+
+    Raises:
+        InputError: There is no such precision.
+    """
+    known = ("float32", "bfloat16", "float16")
+    if asked == "auto":
+        if device == "cpu":
+            return "float32"
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    if asked not in known:
+        raise InputError(f"unknown precision {asked!r}; use auto, {', '.join(known)}")
+    return asked
+
+
+def device_words(device: str) -> str:
+    """What a figure of speed was measured on."""
+    if device == "cpu":
+        return f"CPU, {torch.get_num_threads()} threads"
+    return str(torch.cuda.get_device_name(device))
