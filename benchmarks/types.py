@@ -294,6 +294,22 @@ class HasSqueezeExcitation(Protocol):
         ...
 
 
+# What training asks of a space beyond `SearchSpace`; it is optional too.
+
+
+@runtime_checkable
+class HasSizedDataset(Protocol):
+    """A space whose networks can be built for any images."""
+
+    def sized_dataset(self, resolution: int, classes: int) -> str:
+        """Name of the dataset of images of that many pixels a side and that many classes.
+
+        Raises:
+            InputError: The space has no such resolution.
+        """
+        ...
+
+
 # What models and score files ask of a space beyond `SearchSpace`; each is optional too.
 
 
@@ -354,6 +370,7 @@ class Benchmark:
         ndcg_top: (P, n): the published nDCG looks at the best P of n architectures.
         fetches: Names in `sources.toml` that `harness data fetch` downloads for it.
         tables: Papers' tables that ours are compared with, by key, the default first.
+        training: Name of the protocol in `harness.training` that its networks are trained by.
     """
 
     name: str
@@ -364,6 +381,7 @@ class Benchmark:
     ndcg_top: tuple[int, int] = (1000, 9445)
     fetches: Sequence[str] = ()
     tables: Mapping[str, Published] = field(default_factory=dict)
+    training: str = ""
 
     @property
     def papers(self) -> Sequence[str]:

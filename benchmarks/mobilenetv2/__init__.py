@@ -6,6 +6,6 @@ from benchmarks.types import Benchmark
 
 BENCHMARKS.add(
     "mobilenetv2",
-    Benchmark(name="mobilenetv2", space=MobileNetV2Space()),
+    Benchmark(name="mobilenetv2", space=MobileNetV2Space(), training="mobilenetv2_150"),
     aliases=("mbv2",),
 )

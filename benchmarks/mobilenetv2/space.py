@@ -41,6 +41,14 @@ class MobileNetV2Space:
         """
         return _IMAGENET.dataset(name)
 
+    def sized_dataset(self, resolution: int, classes: int) -> str:
+        """The name of images of that size.
+
+        Raises:
+            InputError: The space has no such resolution.
+        """
+        return _IMAGENET.dataset(_IMAGENET.name(resolution, classes)).name
+
     def architectures(self, name: str) -> tuple[Structure, ...]:
         """The published structures.
 

@@ -15,6 +15,7 @@ BENCHMARKS.add(
         keep=table.IMPORTED.keep,
         ndcg_top=(1000, 9445),
         fetches=table.FETCHES,
+        training="nasbench101",
     ),
     aliases=("nb101",),
 )

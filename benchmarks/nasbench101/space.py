@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from benchmarks.datasets import Images
 from benchmarks.drawing import Graph
 from benchmarks.errors import InputError
 from benchmarks.nasbench101 import costs, drawing, enumeration, moves
@@ -20,17 +21,23 @@ if TYPE_CHECKING:
 _HASH = re.compile(r"[0-9a-f]{32}")
 _CODES = re.compile(r"\(\s*\d(\s*,\s*\d)*\s*,?\s*\)")
 
-
-class NASBench101Space:
-    """NAS-Bench-101 as a `benchmarks.types.SearchSpace`."""
-
-    datasets: Mapping[str, Dataset] = MappingProxyType(
+_IMAGES = Images(
+    "NAS-Bench-101",
+    MappingProxyType(
         {
             "cifar10": Dataset(
                 "cifar10", 10, 32, images=("cifar10",), split="test", epochs=108, diverged_below=15
             )
         }
-    )
+    ),
+)
+
+
+class NASBench101Space:
+    """NAS-Bench-101 as a `benchmarks.types.SearchSpace`."""
+
+    #: Any images of another resolution and number of classes are one too: see `dataset`.
+    datasets: Mapping[str, Dataset] = _IMAGES.trained
     #: All 423,624 cells.
     sets = ("all",)
 
@@ -107,16 +114,20 @@ class NASBench101Space:
         return costs.costs(architecture, self.dataset(dataset))
 
     def dataset(self, name: str) -> Dataset:
-        """The task called `name`.
+        """The task called `name`: one of `datasets`, or "images-RESOLUTION-CLASSES".
 
         Raises:
-            InputError: The dataset is unknown.
+            InputError: The name is of neither kind.
         """
-        if name not in self.datasets:
-            raise InputError(
-                f"unknown NAS-Bench-101 dataset {name!r}; known: {', '.join(self.datasets)}"
-            )
-        return self.datasets[name]
+        return _IMAGES.dataset(name)
+
+    def sized_dataset(self, resolution: int, classes: int) -> str:
+        """The name of images of one's own.
+
+        Raises:
+            InputError: The space has no such resolution.
+        """
+        return _IMAGES.dataset(_IMAGES.name(resolution, classes)).name
 
     def network(self, architecture: Cell, dataset: str) -> Network:
         """The cell's network; weights as PyTorch initialises them.

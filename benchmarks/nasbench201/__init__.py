@@ -17,6 +17,7 @@ BENCHMARKS.add(
         ndcg_top=(1000, 9445),
         fetches=("nats_bench",),
         tables=Papers(__name__, first="vkdnw"),
+        training="nasbench201",
     ),
     aliases=("nb201", "nats-tss"),
 )

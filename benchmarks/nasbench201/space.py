@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from benchmarks.datasets import Images
 from benchmarks.drawing import Graph
 from benchmarks.errors import InputError
 from benchmarks.nasbench201 import costs, drawing, enumeration, graf, moves
@@ -21,11 +22,9 @@ if TYPE_CHECKING:
 
 _CODES = re.compile(r"[(\[] *[0-9]{1,3}(?: *, *[0-9]{1,3})* *[)\]]")
 
-
-class NASBench201Space:
-    """NAS-Bench-201 as a `benchmarks.types.SearchSpace`."""
-
-    datasets: Mapping[str, Dataset] = MappingProxyType(
+_IMAGES = Images(
+    "NAS-Bench-201",
+    MappingProxyType(
         {
             d.name: d
             for d in (
@@ -35,7 +34,15 @@ class NASBench201Space:
                 Dataset("ImageNet16-120", 120, 16, images=("ImageNet16-120",), split="x-test"),
             )
         }
-    )
+    ),
+)
+
+
+class NASBench201Space:
+    """NAS-Bench-201 as a `benchmarks.types.SearchSpace`."""
+
+    #: Any images of another resolution and number of classes are one too: see `dataset`.
+    datasets: Mapping[str, Dataset] = _IMAGES.trained
     #: See there.
     sets = enumeration.SETS
 
@@ -110,16 +117,20 @@ class NASBench201Space:
         return costs.costs(architecture, self.dataset(dataset))
 
     def dataset(self, name: str) -> Dataset:
-        """The task called `name`.
+        """The task called `name`: one of `datasets`, or "images-RESOLUTION-CLASSES".
 
         Raises:
-            InputError: The dataset is unknown.
+            InputError: The name is of neither kind.
         """
-        if name not in self.datasets:
-            raise InputError(
-                f"unknown NAS-Bench-201 dataset {name!r}; known: {', '.join(self.datasets)}"
-            )
-        return self.datasets[name]
+        return _IMAGES.dataset(name)
+
+    def sized_dataset(self, resolution: int, classes: int) -> str:
+        """The name of images of one's own.
+
+        Raises:
+            InputError: The space has no such resolution.
+        """
+        return _IMAGES.dataset(_IMAGES.name(resolution, classes)).name
 
     def network(self, architecture: Cell, dataset: str) -> Network:
         """The cell's network; weights as PyTorch initialises them.

@@ -4,4 +4,7 @@ from benchmarks import BENCHMARKS
 from benchmarks.types import Benchmark
 from benchmarks.uninas.space import UniNASSpace
 
-BENCHMARKS.add("uninas", Benchmark(name="uninas", space=UniNASSpace()))
+BENCHMARKS.add(
+    "uninas",
+    Benchmark(name="uninas", space=UniNASSpace(), training="uninas_classification"),
+)

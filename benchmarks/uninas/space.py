@@ -46,6 +46,14 @@ class UniNASSpace:
         """
         return _IMAGENET.dataset(name)
 
+    def sized_dataset(self, resolution: int, classes: int) -> str:
+        """The name of images of that size.
+
+        Raises:
+            InputError: The space has no such resolution.
+        """
+        return _IMAGENET.dataset(_IMAGENET.name(resolution, classes)).name
+
     def architectures(self, name: str) -> Sequence[Model]:
         """Models of the set `name`.
 
