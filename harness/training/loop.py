@@ -152,7 +152,8 @@ class Trainer:
     def _parallel(self) -> nn.Module:
         """The network as its processes share it."""
         if self.settings.group.size == 1:
-            return self.network
+            alone: nn.Module = self.network
+            return alone
         on_gpu = self.settings.device != "cpu"
         shared: nn.Module = DistributedDataParallel(
             self.network,
