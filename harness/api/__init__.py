@@ -5,6 +5,7 @@ Nothing heavy is imported until a function is called.
 
 from harness.api.jobs import (
     build,
+    dataset_of,
     evaluate,
     load,
     score,
@@ -34,6 +35,7 @@ __all__ = [
     "build",
     "check",
     "compare_scores",
+    "dataset_of",
     "evaluate",
     "export_scores",
     "fetch",
