@@ -116,6 +116,22 @@ def shape_of(text: str) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
+def size_of(text: str) -> int | tuple[int, int]:
+    """The side of a square image in pixels, or its height and width, written 800x1280.
+
+    Raises:
+        InputError: The text is neither.
+
+    >>> size_of("224"), size_of("800x1280")
+    (224, (800, 1280))
+    """
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdigit() and int(side) for side in sides):
+        raise InputError(f"--resolution takes a side as 224 or HEIGHTxWIDTH, not {text!r}")
+    numbers = [int(side) for side in sides]
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
 def network_of(text: str) -> Any:
     """The network that `FILE.py:FUNCTION` makes; the file is executed.
 

@@ -38,7 +38,7 @@ def claim(folder: Path, kind: str, identity: Mapping[str, Any], *, force: bool =
     Raises:
         InputError: It cannot be written, or holds results of another protocol.
     """
-    _check_writable(folder)
+    check_writable(folder)
     if force or not folder.is_dir():
         return
     if not (folder / FILE).exists():
@@ -67,7 +67,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
+    """See that a folder can be written, or made.
+
+    Raises:
+        InputError: It cannot.
+    """
     existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not existing.is_dir():
         reason = f"{existing} is no folder"

@@ -93,7 +93,8 @@ class Trainer:
             len(data.train), protocol.batch_per_gpu, settings.group, settings.accumulate,
             settings.seed,
         )  # fmt: skip
-        self.network = network.to(settings.device)
+        # Channels last: convolutions take half the time on a CPU, and less on a GPU too.
+        self.network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimiser = optimiser(self.network, protocol, self.plan.lanes)
         self._rates = Rates(self._optimiser, protocol, self.plan.steps, self.plan.lanes)
         self._scaler = torch.amp.GradScaler(enabled=settings.precision == "float16")
