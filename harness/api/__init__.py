@@ -29,6 +29,7 @@ from harness.api.resources import (
     list_proxies,
     list_truths,
 )
+from harness.api.trainings import make_truth, truth_scores
 
 __all__ = [
     "agreement",
@@ -50,9 +51,11 @@ __all__ = [
     "list_proxies",
     "list_truths",
     "load",
+    "make_truth",
     "register_proxy",
     "score",
     "score_network",
     "search",
     "tables",
+    "truth_scores",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import multiprocessing
 import os
 import signal
 import sys
@@ -77,6 +78,7 @@ def run_in_processes(
     keep: Callable[[R], None],
     *,
     prepare: Callable[[], None] | None = None,
+    resumable: bool = False,
 ) -> None:
     """Call a function of each of many jobs, in processes of their own with one thread each.
 
@@ -87,6 +89,7 @@ def run_in_processes(
         devices: Given to the processes in turn.
         keep: Called in this process with what `work` gives, as it comes.
         prepare: Called once in every process before its first job.
+        resumable: Whether jobs may be cut off where the run is stopped, instead of waited for.
 
     Raises:
         WorkerDiedError: A worker process died.
@@ -116,6 +119,12 @@ def run_in_processes(
                 waiting.add(pool.submit(_work_here, job))
     except BrokenProcessPool as error:
         raise WorkerDiedError("a worker process died") from error
+    except BaseException:
+        if resumable:
+            for process in multiprocessing.active_children():
+                if isinstance(process, _Process):
+                    process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
