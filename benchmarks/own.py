@@ -24,6 +24,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.data import replacing
@@ -196,16 +197,20 @@ def _frame(path: Path, text: str) -> pd.DataFrame:
     if frame.empty:
         raise InputError(f"{path} has no row; {_REMEDY}")
     failed = frame["failure"] != ""
-    for row in frame[failed & (frame["accuracy"] != "")].itertuples():
+    both = frame[failed & (frame["accuracy"] != "")]
+    if len(both):
+        row = both.iloc[0]
         raise InputError(
-            f"{path}: {row.arch}, seed {row.seed}, has both an accuracy and a failure; {_REMEDY}"
+            f"{path}: {row['arch']}, seed {row['seed']}, has both an accuracy and a failure; "
+            f"{_REMEDY}"
         )
     accuracy = pd.to_numeric(frame["accuracy"], errors="coerce")
     # What is no number stays as it is written, so that the check of every table names it.
     frame["accuracy"] = accuracy.where(accuracy.notna() | failed, frame["accuracy"])
     seconds = pd.to_numeric(frame["seconds"], errors="coerce")
-    if not (seconds >= 0).all():
-        row = frame[~(seconds >= 0)].iloc[0]
+    timeless = frame[~((seconds >= 0) & (seconds < np.inf))]
+    if len(timeless):
+        row = timeless.iloc[0]
         raise InputError(f"{path}: seconds {row['seconds']!r} of {row['arch']} are no time")
     epochs = frame["epochs"].map(lambda cell: int(cell) if _DIGITS.fullmatch(cell) else -1)
     return frame.assign(seconds=seconds, epochs=epochs)

@@ -56,11 +56,12 @@ def write(table: Path, out: Path, *, name: str, dataset: str | None, seed: int |
         if frame.empty:
             seeds = ", ".join(sorted(set(held.frame["seed"])))
             raise InputError(f"{table} has no training with seed {seed}; its seeds: {seeds}")
-    rows = []
+    rows: list[tuple[str, str, float, float, str]] = []
     for arch, own_rows in frame.groupby("arch", sort=False):
         bad = bool((own_rows["failure"] != "").any())
         score = float("nan") if bad else float(own_rows["accuracy"].mean())
-        rows.append((arch, name, score, float(own_rows["seconds"].sum()), "error" if bad else "ok"))
+        seconds = float(own_rows["seconds"].sum())
+        rows.append((str(arch), name, score, seconds, "error" if bad else "ok"))
     scores = ScoreFile(of, pd.DataFrame(rows, columns=list(COLUMNS)), pd.Series(dtype=float))
     count = exchange.write_json(scores, out, space)
     archs = out.with_suffix(".txt")
