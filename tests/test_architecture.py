@@ -60,6 +60,13 @@ KNOWS = {
         "harness.search",
     ),
     "harness/inspect/": ("benchmarks", "harness.inspect"),
+    "harness/training/": (
+        "benchmarks",
+        "harness.inspect",
+        "harness.training",
+        "harness.scoring.devices",
+        "harness.scoring.workers",
+    ),
     # Results, and nothing that makes them.
     "harness/report/": (
         "benchmarks.data",
@@ -84,6 +91,7 @@ KNOWS = {
         "harness.scores",
         "harness.scoring",
         "harness.search",
+        "harness.training",
     ),
     "harness/results.py": (
         "benchmarks.errors",

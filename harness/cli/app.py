@@ -22,6 +22,7 @@ from harness.cli import (
     score,
     search,
     tables,
+    truth,
 )
 from harness.cli import eval as eval_command
 from harness.cli.console import console, error_console
@@ -43,6 +44,7 @@ app.command()(import_scores.import_scores)
 app.command()(compare.compare)
 app.add_typer(listing.app, name="list")
 app.add_typer(data.app, name="data")
+app.add_typer(truth.app, name="truth")
 
 
 def _version(wanted: bool) -> None:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
-from benchmarks.errors import InputError
 from harness.scoring.devices import synchronise
 from harness.training import checkpoints, loading
 from harness.training.distributed import Group, gathered, merge_statistics
@@ -27,13 +26,9 @@ from harness.training.optimising import optimiser
 from harness.training.protocol import Protocol
 from harness.training.rates import Rates
 from harness.training.seeding import seed_all
-from harness.training.types import Data
+from harness.training.types import Data, DivergedError
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class DivergedError(InputError):
-    """The loss is no finite number any more."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from benchmarks.errors import InputError
 from harness.inspect.describe import Description
 from harness.training.protocol import Protocol as TrainingProtocol
+
+
+class DivergedError(InputError):
+    """The loss is no finite number any more."""
 
 
 class Samples(Sized, Protocol):
