@@ -17,7 +17,8 @@ from benchmarks.errors import InputError
 from harness.training import checkpoints
 from harness.training.distributed import Group
 from harness.training.loading import Plan
-from harness.training.loop import DivergedError, Settings, Trainer
+from harness.training.loop import Settings, Trainer
+from harness.training.types import DivergedError
 from tests.harness.training import toy
 
 TIMES = ("seconds", "images_per_second", "validation_images_per_second")
