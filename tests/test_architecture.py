@@ -85,6 +85,7 @@ KNOWS = {
         "benchmarks",
         "harness.evaluation",
         "harness.paths",
+        "harness.inspect",
         "harness.pipelines",
         "harness.proxies",
         "harness.report",

@@ -29,7 +29,7 @@ from harness.api.resources import (
     list_proxies,
     list_truths,
 )
-from harness.api.trainings import make_truth, truth_scores
+from harness.api.trainings import make_truth, train, truth_scores
 
 __all__ = [
     "agreement",
@@ -57,5 +57,6 @@ __all__ = [
     "score_network",
     "search",
     "tables",
+    "train",
     "truth_scores",
 ]

@@ -22,6 +22,7 @@ from harness.cli import (
     score,
     search,
     tables,
+    train,
     truth,
 )
 from harness.cli import eval as eval_command
@@ -36,6 +37,7 @@ app.command("eval")(eval_command.evaluate)
 app.command()(score.score)
 app.command()(tables.tables)
 app.command()(search.search)
+app.command()(train.train)
 app.command()(build.build)
 app.command()(report.report)
 app.command()(check.check)

@@ -104,7 +104,8 @@ class Trainer:
     @property
     def judged(self) -> nn.Module:
         """The network that is validated: the averaged one, where the protocol has it."""
-        return self.network if self._ema is None else self._ema.module
+        averaged: nn.Module | None = None if self._ema is None else self._ema.module
+        return self.network if averaged is None else averaged
 
     def run(self) -> pd.DataFrame:
         """Train to the end, from where the checkpoint stands.
@@ -146,14 +147,16 @@ class Trainer:
     def _parallel(self) -> nn.Module:
         """The network as its processes share it."""
         if self.settings.group.size == 1:
-            return self.network
+            alone: nn.Module = self.network
+            return alone
         on_gpu = self.settings.device != "cpu"
-        return DistributedDataParallel(
+        shared: nn.Module = DistributedDataParallel(
             self.network,
             device_ids=[self.settings.device] if on_gpu else None,
             broadcast_buffers=False,
             find_unused_parameters=True,  # cells have edges that lead nowhere
         )
+        return shared
 
     def _step(self, model: nn.Module, batches: Iterator[Any]) -> float:
         """One step; returns its learning rate."""

@@ -67,7 +67,11 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class Staged(Protocol):
-    """A network with four stages, on whose maps heads of detection and segmentation stand."""
+    """A network with four stages, on whose maps heads of detection and segmentation stand.
+
+    It may have an attribute `beyond_stages`, names of submodules that `stages` does without:
+    heads of other tasks, which are taken out (`harness.training.backbones.backbone`).
+    """
 
     #: Channels of the four maps.
     stage_channels: Sequence[int]
