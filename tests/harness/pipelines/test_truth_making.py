@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -313,3 +314,12 @@ def test_short_trainings_are_a_proxy_too(
     row = table.loc["train_little@little"]
     assert (row["n"], row["failed"]) == (12 - len(made.table.failed), len(made.table.failed))
     assert row["seconds"] == pytest.approx(2.5, rel=0.2)  # of two trainings; failed ones are short
+
+
+def test_what_is_missing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    out = tmp_path / "mine.csv"
+    assert run("truth", "make", "--data", "flowers", "--out", out) == 2
+    assert "pip install 'nas-proxy-harness[train]'" in capsys.readouterr().err
