@@ -55,8 +55,8 @@ def test_a_network_is_left_as_it_was() -> None:
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
 
 
-@pytest.mark.parametrize("text", ["initial", "4-4:96-96-96-96:ER/TR/TE/T"])
-def test_counts_are_the_closed_forms(text: str) -> None:
+@pytest.mark.parametrize("text", ["efficientnet", "4-4:96-96-96-96:ER/TR/TE/T"])
+def test_counts_are_the_closed_forms_of_uninas(text: str) -> None:
     of = described(text, dataset="imagenet-64-7")
     space = of.benchmark.space
     network = space.network(of.architecture, of.dataset)
