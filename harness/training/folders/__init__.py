@@ -1,1 +1,1 @@
-"""Data in its real layouts."""
+"""Images and their annotations, read from the layouts in which data sets really lie."""
