@@ -60,6 +60,13 @@ KNOWS = {
         "harness.search",
     ),
     "harness/inspect/": ("benchmarks", "harness.inspect"),
+    "harness/training/": (
+        "benchmarks",
+        "harness.inspect",
+        "harness.training",
+        "harness.scoring.devices",
+        "harness.scoring.workers",
+    ),
     # Results, and nothing that makes them.
     "harness/report/": (
         "benchmarks.data",
@@ -78,12 +85,14 @@ KNOWS = {
         "benchmarks",
         "harness.evaluation",
         "harness.paths",
+        "harness.inspect",
         "harness.pipelines",
         "harness.proxies",
         "harness.report",
         "harness.scores",
         "harness.scoring",
         "harness.search",
+        "harness.training",
     ),
     "harness/results.py": (
         "benchmarks.errors",

@@ -5,6 +5,7 @@ Nothing heavy is imported until a function is called.
 
 from harness.api.jobs import (
     build,
+    dataset_of,
     evaluate,
     load,
     score,
@@ -28,12 +29,14 @@ from harness.api.resources import (
     list_proxies,
     list_truths,
 )
+from harness.api.trainings import make_truth, train, truth_scores
 
 __all__ = [
     "agreement",
     "build",
     "check",
     "compare_scores",
+    "dataset_of",
     "evaluate",
     "export_scores",
     "fetch",
@@ -48,9 +51,12 @@ __all__ = [
     "list_proxies",
     "list_truths",
     "load",
+    "make_truth",
     "register_proxy",
     "score",
     "score_network",
     "search",
     "tables",
+    "train",
+    "truth_scores",
 ]

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from benchmarks import inputs
 from benchmarks.errors import InputError
@@ -30,6 +29,10 @@ _SHOWN = 5
 
 Triple = tuple[float, float, float]
 
+#: Statistics of ImageNet by which files and arrays are normalised.
+MEAN: Triple = (0.485, 0.456, 0.406)
+DEVIATION: Triple = (0.229, 0.224, 0.225)
+
 
 @dataclass(frozen=True)
 class LabelledImages:
@@ -40,19 +43,19 @@ class LabelledImages:
         validation: To judge on.
         classes: Their names, in the order of their labels.
         resolution: Side of arrays in pixels; None: files, of any size.
-        mean: Channel means for the normalisation, of values in 0..1.
-        deviation: Channel deviations.
         fingerprint: Identifies the images: counts, classes, and a hash of the files' names and of
             some sizes, or of the arrays.
+        mean: Channel means for the normalisation, of values in 0..1.
+        deviation: Channel deviations.
     """
 
     train: Samples
     validation: Samples
-    classes: tuple[str, ...]
+    classes: Sequence[str]
     resolution: int | None
-    mean: Triple
-    deviation: Triple
     fingerprint: Mapping[str, Any]
+    mean: Triple = MEAN
+    deviation: Triple = DEVIATION
 
 
 def read(
@@ -225,8 +228,7 @@ def _files(
         "kind": "folder", "train": len(train), "validation": len(validation), "classes": classes,
         "sha256": digest.hexdigest(), **more,
     }  # fmt: skip
-    mean, deviation = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-    return LabelledImages(train, validation, tuple(classes), None, mean, deviation, fingerprint)
+    return LabelledImages(train, validation, tuple(classes), None, fingerprint)
 
 
 def _size(path: Path) -> int:
@@ -384,14 +386,14 @@ class _Arrays:
         }  # fmt: skip
         mean, deviation = statistics(self.name)
         side = self.pixels.shape[1]
-        return LabelledImages(train, validation, classes, side, mean, deviation, fingerprint)
+        return LabelledImages(train, validation, classes, side, fingerprint, mean, deviation)
 
 
 def statistics(name: str) -> tuple[Triple, Triple]:
     """Channel means and deviations, of values in 0..1, of an image set; others: ImageNet's."""
     images = inputs.IMAGE_SETS.get(name)
     if images is None:
-        return IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+        return MEAN, DEVIATION
     return _scaled(images.mean), _scaled(images.deviation)
 
 
