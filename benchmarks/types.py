@@ -345,6 +345,10 @@ class Resizes(Protocol):
 
         Raises:
             InputError: It is none.
+        """
+        ...
+
+
 # What tables of trained models ask of a space beyond `SearchSpace`; each is optional too.
 
 
