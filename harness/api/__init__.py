@@ -28,6 +28,7 @@ from harness.api.resources import (
     list_proxies,
     list_truths,
 )
+from harness.api.trainings import list_trained_tables, trained_table
 
 __all__ = [
     "agreement",
@@ -46,6 +47,7 @@ __all__ = [
     "list_images",
     "list_paths",
     "list_proxies",
+    "list_trained_tables",
     "list_truths",
     "load",
     "register_proxy",
@@ -53,4 +55,5 @@ __all__ = [
     "score_network",
     "search",
     "tables",
+    "trained_table",
 ]

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from harness.api.jobs import console_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-    from harness.results import Training
+    from harness.results import TrainedComparison, Training
 
 
 def train(
@@ -86,3 +88,46 @@ def train(
     if training.is_first():
         result.write(out, force=True)
     return result
+
+
+def trained_table(
+    name: str,
+    *,
+    trained: Sequence[str | Path] = (),
+    out: str | Path | None = None,
+    force: bool = False,
+) -> TrainedComparison:
+    """A paper's table of trained models, with ours beside it; empty where nothing was trained.
+
+    Ours are the results of `train` of architectures that equal the paper's, or that are named so
+    (`name=`). What was trained by another protocol is marked as such. Params and FLOPs are closed
+    forms.
+
+    Args:
+        name: A benchmark with such a table: "uninas", "mobilenetv2" (`list_trained_tables`).
+        trained: Folders below which results of trainings lie; default: `harness.paths.TRAINED`.
+        out: Folder that the table is written to; default: none is written.
+        force: Overwrite other results there.
+
+    Returns:
+        The table: `.cells` a row a model and column, `.notes`, `.write(folder)`.
+
+    Raises:
+        InputError: The table is unknown, a folder is not there or damaged, or `out` holds other
+            results.
+    """
+    from harness.pipelines import trained as tables
+    from harness.results import TrainedComparison
+
+    found = tables.compare(name, [Path(each) for each in trained])
+    result = TrainedComparison.showing(found)
+    if out is not None:
+        result.write(out, force=force)
+    return result
+
+
+def list_trained_tables() -> list[str]:
+    """Names of the tables of trained models that `trained_table` takes."""
+    from harness.pipelines import trained
+
+    return trained.names()

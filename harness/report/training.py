@@ -125,7 +125,9 @@ def figure(result: Training, name: str = CURVE) -> Figure:
     """
     if name != CURVE:
         raise InputError(f"unknown figure {name!r}; there are: {CURVE}")
-    metrics = {n: s.title for n, s in FIGURES.items() if n in training_plots.metrics(result.history)}
+    metrics = {
+        n: s.title for n, s in FIGURES.items() if n in training_plots.metrics(result.history)
+    }
     first = str(result.facts["metric"])
     return training_plots.curve_figure(
         result.history, metrics, first, int(result.facts["epochs"][1]), result.title
