@@ -29,9 +29,13 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_PREDICT := $(VENV)/.ready-predict
 READY_OFFICIAL := $(VENV)/.ready-official
+# torchvision fixes torch's version, and golden scores another: trainings have their own environment.
+VENV_TRAIN ?= .venv-train
+TORCH_TRAIN ?= torch==2.14.1 torchvision==0.29.1
+READY_TRAIN := $(VENV_TRAIN)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup eval tables search docs test lint typecheck unit check bench results clean
+.PHONY: help setup setup-train eval tables search docs test lint typecheck unit unit-train check bench results clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +63,11 @@ $(READY_OFFICIAL): $(READY_DEV)
 	-$(VENV)/bin/python -m pip install --quiet '$(TORCH)' -e '.[official]'
 	@touch $@
 
+$(READY_TRAIN): pyproject.toml
+	$(PYTHON) -m venv $(VENV_TRAIN)
+	$(VENV_TRAIN)/bin/python -m pip install --quiet $(TORCH_TRAIN) -e '.[train]' pytest hypothesis
+	@touch $@
+
 setup: $(READY) ## Make .venv with the harness in it
 
 eval: $(READY) ## Score and evaluate: make eval PROXY=vkdnw [DATASET= SET= SAMPLE= SEED= OUT= FORCE= ARGS=]
@@ -73,10 +82,12 @@ search: $(READY) ## A proxy finds an architecture: make search PROXY='vkdnw_agg 
 	$(HARNESS) search $(PROXY) --space $(BENCHMARK) --dataset $(DATASET) $(ALGORITHM:%=--algorithm %) \
 	  --iterations $(ITERATIONS) --population $(POPULATION) $(if $(MAX_FLOPS),--max-flops $(MAX_FLOPS)) --seeds $(SEEDS) $(TO) $(ARGS)
 
+setup-train: $(READY_TRAIN) ## Make .venv-train with the harness and what training needs
+
 docs: $(READY_DEV) ## The pages as HTML in docs/_build/html; a warning is an error
 	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
-test: lint typecheck unit docs check ## Lint, type check, all tests, the pages, and the regression check
+test: lint typecheck unit unit-train docs check ## Lint, type check, all tests, the pages, and the regression check
 
 lint: $(READY_DEV) ## ruff
 	$(VENV)/bin/ruff check .
@@ -87,6 +98,9 @@ typecheck: $(READY_DEV) ## mypy, strict
 
 unit: $(READY_OFFICIAL) ## pytest, with doctests
 	$(VENV)/bin/python -m pytest
+
+unit-train: $(READY_TRAIN) ## pytest of what trains, in its own environment
+	$(VENV_TRAIN)/bin/python -m pytest tests/harness/training harness/training
 
 check: $(READY) ## Golden scores and tau of every proxy on 64 cells; UPDATE=1 rewrites the baseline
 	$(HARNESS) check $(if $(UPDATE),--update) $(ARGS)
@@ -117,4 +131,4 @@ results: $(READY_PREDICT) ## Regenerate what is committed under results/ (a day 
 	$(HARNESS) build $(COMMITTED)/uninas/imagenet-32/search/winners/walk_vkdnw.entropy_1.json --dataset imagenet --save $(COMMITTED)/uninas/imagenet-32/search/winner.json --draw $(COMMITTED)/uninas/imagenet-32/search/winner
 
 clean: ## Remove .venv and caches; results stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build docs/_build docs/proxies *.egg-info
+	rm -rf $(VENV) $(VENV_TRAIN) .mypy_cache .ruff_cache .pytest_cache .hypothesis build docs/_build docs/proxies *.egg-info

@@ -23,6 +23,12 @@ from benchmarks.types import Batch, Dataset
 
 GAUSSIAN = "gaussian"
 
+#: uint8 images (N, R, R, 3) and their int64 labels (N,).
+Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+#: The largest content of an .npz file that is read, in bytes.
+_LARGEST = 2**35
+
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -36,15 +42,17 @@ class ImageSet:
         deviation: Channel deviations in 0..255.
         padding: Pixels of padding before the random crop.
         remedy: How a user gets it, for messages.
+        read_test: That file's test images, in the form of `read`; None where it has none.
     """
 
     name: str
     find: Callable[[], Path | None]
-    read: Callable[[Path], tuple[NDArray[np.uint8], NDArray[np.int64]]]
+    read: Callable[[Path], Labelled]
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
     padding: int
     remedy: str
+    read_test: Callable[[Path], Labelled | None] = lambda path: None
 
 
 def image_set(name: str) -> ImageSet:
@@ -129,8 +137,19 @@ def _augment(
     return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
 
 
+def labelled(name: str) -> tuple[Labelled, Labelled | None]:
+    """The training images of a set, and its test images where they lie beside them.
+
+    Raises:
+        InputError: The set is unknown, not on this machine, or damaged.
+    """
+    training, images = _load(name), image_set(name)
+    path = images.find()
+    return training, None if path is None else images.read_test(path)
+
+
 @functools.lru_cache(maxsize=2)
-def _load(name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _load(name: str) -> Labelled:
     images = image_set(name)
     path = images.find()
     if path is None:
@@ -138,12 +157,32 @@ def _load(name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return images.read(path)
 
 
-def _read_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Arrays of an .npz file with images (N, R, R, 3) uint8 and labels (N,)."""
+def read_npz(path: Path) -> Labelled:
+    """The first uint8 array of four dimensions of an .npz file, and the first one of labels.
+
+    Raises:
+        InputError: The file is damaged, too large, or lacks either.
+    """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        with zipfile.ZipFile(path) as archive:
+            content = sum(member.file_size for member in archive.infolist())
+        if content > _LARGEST:
+            raise InputError(f"{path} holds {content:,} bytes, more than the {_LARGEST:,} allowed")
+        with np.load(path, allow_pickle=False) as arrays_of:
+            arrays = {key: arrays_of[key] for key in arrays_of.files}
+    except InputError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        TypeError,
+        MemoryError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise InputError(f"{path} is no readable .npz file: {error}; fetch it again") from error
     pixels = next((a for a in arrays.values() if a.ndim == 4 and a.dtype == np.uint8), None)
     labels = next((a for a in arrays.values() if a.ndim == 1 and a.dtype.kind in "iu"), None)
@@ -152,10 +191,14 @@ def _read_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return pixels, labels.astype(np.int64)
 
 
-def _read_images(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _read_images(path: Path) -> Labelled:
     if path.suffix == ".npz":
-        return _read_npz(path)
+        return read_npz(path)
     return archives.read_cifar(path)
+
+
+def _read_test(path: Path) -> Labelled | None:
+    return None if path.suffix == ".npz" else archives.read_cifar(path, test=True)
 
 
 IMAGE_SETS: dict[str, ImageSet] = {
@@ -169,6 +212,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
             deviation=(63.0, 62.1, 66.7),
             padding=4,
             remedy="run: harness data fetch cifar10",
+            read_test=_read_test,
         ),
         ImageSet(
             "cifar100",
@@ -178,13 +222,14 @@ IMAGE_SETS: dict[str, ImageSet] = {
             deviation=(68.2, 65.4, 70.4),
             padding=4,
             remedy="run: harness data fetch cifar100",
+            read_test=_read_test,
         ),
         ImageSet(
             # A stand-in: 1,000 ImageNet images, one a class, of which the first 120 classes
             # are used; not ImageNet16-120's own list of classes.
             "ImageNet16-120",
             lambda: data.first_found("imagenet16_sample_1000.npz"),
-            _read_npz,
+            read_npz,
             mean=(122.68, 116.66, 104.01),
             deviation=(63.22, 61.26, 65.09),
             padding=2,

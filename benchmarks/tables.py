@@ -42,6 +42,9 @@ class Accuracies:
         trainings: Of the table.
         lowest: The lowest of the trainings, like `values`; None: the source gives only one figure.
         split: The images that they were measured on, as the benchmark calls them.
+        repeats: Of a table of the user's own (`benchmarks.own`), every training: a row an
+            architecture, a column a seed. Its architectures are the set that is ranked.
+        notes: Further lines of the protocol.
     """
 
     values: pd.Series[float]
@@ -50,6 +53,8 @@ class Accuracies:
     trainings: str
     lowest: pd.Series[float] | None = None
     split: str = ""
+    repeats: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
 
     def diverged(self, below: float) -> set[str]:
         """Ids of the architectures that have a training with less than so many percent."""

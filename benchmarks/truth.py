@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import own
 from benchmarks.errors import InputError
 from benchmarks.tables import Accuracies, TruthTable
 from benchmarks.types import Benchmark, TruthSource
@@ -24,19 +25,22 @@ def resolve(
 
     Args:
         benchmark: Whose.
-        name: "auto", the name of a source, or the path of a table that one of them reads.
+        name: "auto", the name of a source, or the path of a table that one of them reads, or of
+            one that `harness truth make` wrote (`benchmarks.own`), of any space.
         dataset: The benchmark's dataset key.
         split: Default: the source's final one.
-        epochs: Training epochs; default: those of the dataset's full training.
+        epochs: Training epochs; default: those of the dataset's full training, or of the table.
 
     Raises:
         InputError: The benchmark has no accuracies; the source is unknown, absent, damaged, or
             holds nothing for the protocol.
     """
+    if own.is_own(name):
+        return own.truth(benchmark, Path(name), dataset, split, epochs)
     if not benchmark.truths:
         raise InputError(
             f"{benchmark.name} has no accuracies to compare with: its networks were not trained; "
-            "harness score and harness export take it"
+            "harness score and harness export take it, and harness truth make trains some"
         )
     task = benchmark.space.dataset(dataset)
     if name == "auto":
@@ -55,6 +59,24 @@ def resolve(
     else:
         source, path = table_reader(benchmark, name), Path(name)
     return _found(benchmark, source, path, dataset, split, epochs).accuracies()
+
+
+def default_dataset(benchmark: Benchmark, name: str) -> str:
+    """The dataset of ground truth that is named without one.
+
+    Args:
+        benchmark: Whose.
+        name: As of `resolve`.
+
+    Returns:
+        That of a table of the user's own, else the benchmark's first.
+
+    Raises:
+        InputError: The table is damaged.
+    """
+    if own.is_own(name):
+        return own.read(Path(name)).dataset
+    return next(iter(benchmark.space.datasets))
 
 
 def table_reader(benchmark: Benchmark, name: str) -> TruthSource:

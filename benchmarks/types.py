@@ -295,7 +295,7 @@ class HasSqueezeExcitation(Protocol):
         ...
 
 
-# What training asks of a space beyond `SearchSpace`; it is optional too.
+# What training asks of a space beyond `SearchSpace`; each is optional too.
 
 
 @runtime_checkable
@@ -307,6 +307,44 @@ class HasSizedDataset(Protocol):
 
         Raises:
             InputError: The space has no such resolution.
+        """
+        ...
+
+
+@runtime_checkable
+class HasDropPath(Protocol):
+    """A space whose networks can be trained with stochastic depth."""
+
+    def network_with(
+        self, architecture: Any, dataset: str, *, drop_path: float, se: bool = False
+    ) -> nn.Module:
+        """As `network`, with residual branches that are left out of single images in train mode.
+
+        Args:
+            architecture: A point of the space.
+            dataset: As of `network`.
+            drop_path: Probability of leaving out the last branch; that of the others grows
+                linearly from 0.
+            se: Squeeze-and-excitation; only of a space that `HasSqueezeExcitation`.
+
+        Raises:
+            InputError: The dataset is unknown, or the space has no squeeze-and-excitation.
+        """
+        ...
+
+
+@runtime_checkable
+class Resizes(Protocol):
+    """A module whose one parameter fits networks for images of other sizes once it is resized.
+
+    Its `load_state_dict` does so.
+    """
+
+    def resized(self, held: Tensor) -> Tensor:
+        """The parameter of such a module for another size, at the size of this one.
+
+        Raises:
+            InputError: It is none.
         """
         ...
 

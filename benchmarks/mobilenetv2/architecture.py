@@ -192,6 +192,22 @@ class Structure:
         """The published number of layers: sublayers of all superblocks."""
         return sum(block.sublayers for block in self.blocks)
 
+    def stage_ends(self) -> tuple[int, ...]:
+        """Which superblocks give the last map at strides 4, 8, 16 and 32, in order.
+
+        The last superblock is none where it is a 1x1 convolution that widens for the classifier.
+
+        >>> Structure(INITIAL).stage_ends()
+        (1, 2, 3, 4)
+        """
+        last = self.blocks[-1]
+        widens = isinstance(last, Convolution) and (last.kernel, last.stride) == (1, 1)
+        ends, stride = {}, 1
+        for number, block in enumerate(self.blocks[: len(self.blocks) - widens]):
+            stride *= block.stride
+            ends[stride] = number
+        return tuple(ends[stride] for stride in (4, 8, 16, 32) if stride in ends)
+
 
 def _block(type_: str, arguments: Sequence[str]) -> Block:
     convolution, residual = _CONVOLUTION.fullmatch(type_), _RESIDUAL.fullmatch(type_)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.mobilenetv2.architecture import Block, Convolution, Structure, Unit
+from benchmarks.stochastic_depth import kept, rates
 
 _EPS = 1e-3
 
@@ -50,7 +51,12 @@ class InvertedResidual(nn.Module):
 
     1x1, depthwise k x k and 1x1 convolutions with batch norms, ReLU behind the first two, then
     squeeze-and-excitation where there is one; the shortcut is added, then a ReLU.
+
+    Attributes:
+        drop_path: Probability of leaving out the convolutions, for each image in train mode.
     """
+
+    drop_path = 0.0
 
     def __init__(self, unit: Unit, *, se: bool) -> None:
         super().__init__()
@@ -71,7 +77,9 @@ class InvertedResidual(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.relu(self.body(x) + self.shortcut(x))
+        out: Tensor = self.relu(
+            kept(self.body(x), self.drop_path, self.training) + self.shortcut(x)
+        )
         return out
 
 
@@ -102,11 +110,27 @@ class Network(nn.Module):
         structure: The structure.
         classes: Number of logits.
         se: Squeeze-and-excitation in every unit, as in the papers' final training.
+        drop_path: Probability of leaving out the convolutions of the last unit; that of the
+            others grows linearly from 0.
+
+    Attributes:
+        stage_channels: Channels of the maps that `stages` gives.
+        beyond_stages: Submodules that `stages` does without.
     """
 
-    def __init__(self, structure: Structure, classes: int, *, se: bool = False) -> None:
+    def __init__(
+        self, structure: Structure, classes: int, *, se: bool = False, drop_path: float = 0.0
+    ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(SuperBlock(block, se=se) for block in structure.blocks)
+        units = [unit for unit in self.blocks.modules() if isinstance(unit, InvertedResidual)]
+        for unit, rate in zip(units, rates(drop_path, len(units)), strict=True):
+            unit.drop_path = rate
+        self._ends = structure.stage_ends()
+        self.stage_channels = tuple(structure.blocks[end].c_out for end in self._ends)
+        last = self._ends[-1] if self._ends else -1
+        unused = (f"blocks.{i}" for i in range(last + 1, len(structure.blocks)))
+        self.beyond_stages = (*unused, "pool", "classifier")
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(structure.blocks[-1].c_out, classes)
 
@@ -121,6 +145,18 @@ class Network(nn.Module):
             assert isinstance(block, SuperBlock)
             for layer in block:
                 x = layer(x)
+                maps.append(x)
+        return maps
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """The last maps at strides 4, 8, 16 and 32, as far as the structure has them, without the
+        1x1 convolution before the classifier: each (B, C, H / stride, W / stride)."""
+        maps: list[Tensor] = []
+        for number, block in enumerate(self.blocks):
+            if len(maps) == len(self._ends):
+                break
+            x = block(x)
+            if number in self._ends:
                 maps.append(x)
         return maps
 

@@ -172,3 +172,23 @@ class MobileNetV2Space:
         from benchmarks.mobilenetv2.network import Network
 
         return Network(architecture, _IMAGENET.dataset(dataset).classes, se=True)
+
+    def network_with(
+        self, architecture: Structure, dataset: str, *, drop_path: float, se: bool = False
+    ) -> Network:
+        """As `network`, with stochastic depth in its units.
+
+        Args:
+            architecture: The structure.
+            dataset: Fixes the classes.
+            drop_path: Probability of leaving out the convolutions of the last unit; that of the
+                others grows linearly from 0.
+            se: Squeeze-and-excitation in every unit.
+
+        Raises:
+            InputError: The dataset is unknown.
+        """
+        from benchmarks.mobilenetv2.network import Network
+
+        classes = _IMAGENET.dataset(dataset).classes
+        return Network(architecture, classes, se=se, drop_path=drop_path)

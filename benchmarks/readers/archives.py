@@ -17,12 +17,18 @@ from numpy.typing import NDArray
 from benchmarks.errors import InputError
 from benchmarks.readers import pickle
 
+_CIFAR10_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 
-def read_cifar(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Training images of the official CIFAR-10 or CIFAR-100 archive for Python.
+
+def read_cifar(path: Path, *, test: bool = False) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images of the official CIFAR-10 or CIFAR-100 archive for Python.
+
+    Args:
+        path: The archive.
+        test: The test images instead of the training images.
 
     Returns:
-        Images (50000, 32, 32, 3) uint8 and labels (50000,).
+        Images (50000, 32, 32, 3) uint8 and labels (50000,); 10000 for testing.
 
     Raises:
         InputError: The archive is damaged or of another kind.
@@ -32,7 +38,8 @@ def read_cifar(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         with tarfile.open(path) as archive:
             for member in sorted(archive.getmembers(), key=lambda m: m.name):
                 stem = member.name.rpartition("/")[2]
-                if stem != "train" and not stem.startswith("data_batch_"):
+                wanted = ("test", "test_batch") if test else ("train", *_CIFAR10_BATCHES)
+                if stem not in wanted:
                     continue
                 stream = archive.extractfile(member)
                 if stream is None:

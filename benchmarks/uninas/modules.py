@@ -6,12 +6,16 @@ the model's structure decides, so that a changed model has it right at once.
 
 from __future__ import annotations
 
+import functools
 import math
+from contextvars import ContextVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.errors import InputError
 from benchmarks.uninas.nodes import algebra as n
 
 _EPS = 1e-6
@@ -131,10 +135,18 @@ class PixelBatchNorm(nn.BatchNorm2d):
         )
 
 
+#: (H, W) of the image between whose pixels the map of the innermost attention stands. A sequence
+#: on the map sees (B, C, HW, HW) alone, and nodes that hold sequences need not pass it on.
+_GRID: ContextVar[tuple[int, int]] = ContextVar("grid", default=(0, 0))
+
+
 class RelativePositionBias(nn.Module):
     """Adds table[(a - c + s - 1) (2 s - 1) + (b - d + s - 1)] to the map between pixels.
 
     Row (a, b) and column (c, d) are pixels of an image of side s; the map is (B, C, s^2, s^2).
+    Between the pixels of an image (H, W) of another size stands the table of its (2 H - 1)
+    (2 W - 1) relative positions, interpolated from that of side s by cubic splines, as those of
+    Swin Transformers are (arXiv:2103.14030). So are weights of another side when they are loaded.
     """
 
     def __init__(self, side: int) -> None:
@@ -148,16 +160,80 @@ class RelativePositionBias(nn.Module):
         nn.init.trunc_normal_(self.table, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        s = self.side
-        # windows[a, b, i, j] = table[a + i, b + j], wanted at i = s - 1 - c: no index of s^4.
-        windows = self.table.view(2 * s - 1, 2 * s - 1).unfold(0, s, 1).unfold(1, s, 1)
-        return x + windows.flip(2, 3).reshape(s * s, s * s)
+        h, w = _grid(x)
+        table = self.table.view(2 * self.side - 1, -1)
+        if (h, w) != (self.side, self.side):
+            table = _interpolated(table, h, w)
+        # windows[a, b, i, j] = table[a + i, b + j], wanted at i = h - 1 - c: no index of (h w)^2.
+        windows = table.unfold(0, h, 1).unfold(1, w, 1)
+        return x + windows.flip(2, 3).reshape(h * w, h * w)
+
+    def resized(self, held: Tensor) -> Tensor:
+        """The table of another side, at this one's.
+
+        Raises:
+            InputError: It is of no side.
+        """
+        length = math.isqrt(held.numel())
+        if held.ndim != 1 or length**2 != held.numel() or length % 2 == 0:
+            raise InputError(
+                f"a table of relative positions has (2 side - 1)^2 entries, not {held.numel()}; "
+                "use weights of the same architecture"
+            )
+        table = held.view(length, length)
+        return _interpolated(table, self.side, self.side).flatten()
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *more: Any, **options: Any
+    ) -> None:
+        held = state_dict.get(f"{prefix}table")
+        if isinstance(held, Tensor) and held.shape != self.table.shape:
+            state_dict[f"{prefix}table"] = self.resized(held)
+        super()._load_from_state_dict(state_dict, prefix, *more, **options)
+
+
+def _grid(x: Tensor) -> tuple[int, int]:
+    """(H, W) of the image whose pixels are the rows of a map, and its columns."""
+    pixels, columns = x.shape[2:]
+    h, w = _GRID.get()
+    if h * w != pixels:  # not on the map of an attention, or behind a global average there
+        h = w = math.isqrt(pixels)
+    if pixels != columns or h * w != pixels:
+        raise InputError(
+            f"RelPosBias stands on a map of {pixels} x {columns}, which are not the pixels of one "
+            "image; this architecture works only at resolutions where they are"
+        )
+    return h, w
+
+
+def _interpolated(table: Tensor, h: int, w: int) -> Tensor:
+    """A table of relative positions at those of an image (h, w)."""
+    rows, columns = (
+        _spline(length, 2 * side - 1, table.dtype, table.device)
+        for length, side in zip(table.shape, (h, w), strict=True)
+    )
+    # As sums of products, exact in mixed precision, and the same gradients on every run.
+    along = (rows[:, :, None] * table).sum(1)
+    return (along[:, None, :] * columns).sum(2)
+
+
+@functools.lru_cache(maxsize=256)
+def _spline(length: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(size, length): what each of `length` values weighs when they are resized to `size`."""
+    with torch.inference_mode(False), torch.no_grad():
+        single = torch.eye(length, dtype=dtype, device="cpu")[None, None]
+        weights = functional.interpolate(single, (size, length), mode="bicubic")
+        return weights[0, 0].to(device)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, over: nn.Module) -> Tensor:
     """q, k, v (B, D, H, W) -> (B, D, H, W): over(q^T k / sqrt(D)) v."""
+    grid = _GRID.set((v.shape[2], v.shape[3]))
     q, k, values = q.flatten(2), k.flatten(2), v.flatten(2)
     products = (q.transpose(1, 2) @ k)[:, None] / math.sqrt(q.shape[1])
-    between: Tensor = over(products)
+    try:
+        between: Tensor = over(products)
+    finally:
+        _GRID.reset(grid)
     attended = values @ between[:, 0].transpose(1, 2)
     return attended.reshape(v.shape)

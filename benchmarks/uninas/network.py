@@ -6,9 +6,9 @@ parameters in that order.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from benchmarks.stochastic_depth import kept, rates
 from benchmarks.uninas import modules
 from benchmarks.uninas.architecture import Block, Model, Place
 from benchmarks.uninas.nodes.algebra import transmits
@@ -39,6 +39,7 @@ class BlockModule(nn.Module):
         live1, live2 = transmits(block.sub1), transmits(block.sub2)
         c_in, c = place.c_in, place.shape[0]
         self.drop_path = drop_path
+        self.first = place.first
         self.sub1 = modules.sequence(block.sub1, place.shape)
         self.sub2 = modules.sequence(block.sub2, place.shape)
         self.shortcut = _Halved(c_in, c, True) if place.first else nn.Identity()
@@ -51,10 +52,7 @@ class BlockModule(nn.Module):
         return x + self._kept(self.sub2(self.norm2(x)))
 
     def _kept(self, x: Tensor) -> Tensor:
-        if not self.training or not self.drop_path:
-            return x
-        keep = 1 - self.drop_path
-        return x * x.new_empty(len(x), 1, 1, 1).bernoulli_(keep).div_(keep)
+        return kept(x, self.drop_path, self.training)
 
 
 class Network(nn.Module):
@@ -64,10 +62,17 @@ class Network(nn.Module):
         model: The architecture, with its resolution and classes.
         drop_path: Probability of leaving out a subblock of the last block; that of the others
             grows linearly from 0.
+
+    Attributes:
+        stage_channels: Channels of the maps that `stages` gives.
     """
+
+    #: Submodules that `stages` does without.
+    beyond_stages = ("norm", "dropout", "classifier")
 
     def __init__(self, model: Model, drop_path: float = 0.0) -> None:
         super().__init__()
+        self.stage_channels = model.widths
         first, second = model.stem
         self.stem = nn.Sequential(
             modules.convolution(3, first, 3, stride=2, bias=False),
@@ -75,10 +80,11 @@ class Network(nn.Module):
             nn.GELU(),
             modules.convolution(first, second, 3, bias=False),
         )
-        rates = torch.linspace(0, drop_path, sum(model.depths)).tolist()
         self.blocks = nn.ModuleList(
             BlockModule(block, place, rate)
-            for block, place, rate in zip(model.blocks(), model.places(), rates, strict=True)
+            for block, place, rate in zip(
+                model.blocks(), model.places(), rates(drop_path, sum(model.depths)), strict=True
+            )
         )
         self.norm = modules.ChannelNorm(model.widths[-1])
         self.dropout = nn.Dropout(model.drop_rate)
@@ -90,6 +96,16 @@ class Network(nn.Module):
         for block in self.blocks:
             maps.append(block(maps[-1]))
         return maps
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """The last maps of the stages, at strides 4, 8, 16 and 32: each (B, C, H / stride, ...)."""
+        x, before = self.stem(x), []
+        for block in self.blocks:
+            assert isinstance(block, BlockModule)
+            if block.first:
+                before.append(x)
+            x = block(x)
+        return [*before[1:], x]
 
     def pre_gap(self, x: Tensor) -> Tensor:
         """The last map before pooling, after the last norm: (B, C, H / 32, W / 32)."""

@@ -183,6 +183,27 @@ class UniNASSpace:
 
         return Network(self._at(architecture, dataset))
 
+    def network_with(
+        self, architecture: Model, dataset: str, *, drop_path: float, se: bool = False
+    ) -> Network:
+        """As `network`, with stochastic depth.
+
+        Args:
+            architecture: The model.
+            dataset: Fixes resolution and classes.
+            drop_path: Probability of leaving out a subblock of the last block; that of the others
+                grows linearly from 0.
+            se: Refused: squeeze-and-excitation is a node of the space.
+
+        Raises:
+            InputError: As `network`.
+        """
+        from benchmarks.uninas.network import Network
+
+        if se:
+            raise InputError("UniNAS models have squeeze-and-excitation as nodes; leave se out")
+        return Network(self._at(architecture, dataset), drop_path)
+
     def _at(self, model: Model, dataset: str) -> Model:
         task = self.dataset(dataset)
         if (model.img_size, model.classes) == (task.resolution, task.classes):

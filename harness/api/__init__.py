@@ -5,6 +5,7 @@ Nothing heavy is imported until a function is called.
 
 from harness.api.jobs import (
     build,
+    dataset_of,
     evaluate,
     load,
     score,
@@ -28,13 +29,20 @@ from harness.api.resources import (
     list_proxies,
     list_truths,
 )
-from harness.api.trainings import list_trained_tables, trained_table
+from harness.api.trainings import (
+    list_trained_tables,
+    make_truth,
+    train,
+    trained_table,
+    truth_scores,
+)
 
 __all__ = [
     "agreement",
     "build",
     "check",
     "compare_scores",
+    "dataset_of",
     "evaluate",
     "export_scores",
     "fetch",
@@ -50,10 +58,13 @@ __all__ = [
     "list_trained_tables",
     "list_truths",
     "load",
+    "make_truth",
     "register_proxy",
     "score",
     "score_network",
     "search",
     "tables",
+    "train",
     "trained_table",
+    "truth_scores",
 ]

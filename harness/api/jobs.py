@@ -21,7 +21,7 @@ def evaluate(
     proxies: ProxyLike | Sequence[ProxyLike],
     *,
     benchmark: str = "nasbench201",
-    dataset: str = "cifar10",
+    dataset: str | None = None,
     set: str | None = None,
     sample: int | str | None = None,
     sample_seed: int = 0,
@@ -53,8 +53,10 @@ def evaluate(
             "mine=log-rank(nwot,vkdnw)", models, or functions `f(network, batch) -> float` (see
             `register_proxy` for their options). #params, FLOPs and layers stand beside them.
         benchmark: "nasbench201", "nasbench101" ...; `list_benchmarks` shows all.
-        dataset: A key of the benchmark's, "cifar10" ...
-        set: Architecture set; default: the benchmark's first.
+        dataset: A key of the benchmark's, "cifar10" ...; default: that of a truth table of one's
+            own, else the benchmark's first.
+        set: Architecture set; default: the architectures of a truth table of one's own, else the
+            benchmark's first.
         sample: How many of the set, or "all"; default: all on a GPU, 300 on a CPU.
         sample_seed: Of the sample; samples of one seed are nested.
         archs: Architectures instead of a set: a file with one a line, or their names.
@@ -66,7 +68,8 @@ def evaluate(
         device: "auto", "cpu", "cuda" (all GPUs in turn) or "cuda:N".
         store: Score store; default: `harness.paths.store_file`. What is there is not scored again.
         retry_failed: Score again what raised an error before.
-        truth: Source of the accuracies: "auto" (the best there is), its name, or a table file.
+        truth: Source of the accuracies: "auto" (the best there is), its name, or a table file,
+            also one of `make_truth`.
         split: Of the accuracies; default: what the source counts as final.
         epochs: Of the trainings; default: the full training.
         drop_diverged: Leave out architectures of which a training failed.
@@ -89,9 +92,10 @@ def evaluate(
     from harness.results import Evaluation
 
     choice = _choice(
-        benchmark=benchmark, dataset=dataset, set=set, sample=sample, sample_seed=sample_seed,
-        archs=archs, seed=seed, seeds=seeds, input=input, batch_size=batch_size, workers=workers,
-        device=device, retry_failed=retry_failed, drop_diverged=drop_diverged,
+        benchmark=benchmark, dataset=evaluating.dataset_of(benchmark, truth, dataset), set=set,
+        sample=sample, sample_seed=sample_seed, archs=archs, seed=seed, seeds=seeds, input=input,
+        batch_size=batch_size, workers=workers, device=device, retry_failed=retry_failed,
+        drop_diverged=drop_diverged,
     )  # fmt: skip
     target = None if out is None else Path(out)
     found = evaluating.evaluate(
@@ -112,6 +116,19 @@ def evaluate(
     if target is not None:
         result.write(target, against=against, force=True)
     return result
+
+
+def dataset_of(
+    *, benchmark: str = "nasbench201", truth: str = "auto", dataset: str | None = None
+) -> str:
+    """The dataset that `evaluate` looks at with these arguments.
+
+    Raises:
+        InputError: The benchmark is unknown, or its truth table damaged.
+    """
+    from harness.pipelines import evaluating
+
+    return evaluating.dataset_of(benchmark, truth, dataset)
 
 
 def score(

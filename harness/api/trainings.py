@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.api.jobs import console_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
+    from harness.pipelines.truth_making import TruthMade
+    from harness.pipelines.truth_scores import Scored
     from harness.results import TrainedComparison, Training
 
 
@@ -88,6 +89,100 @@ def train(
     if training.is_first():
         result.write(out, force=True)
     return result
+
+
+def make_truth(
+    data: str | Path,
+    out: str | Path,
+    *,
+    space: str = "nasbench201",
+    cells: int | None = 50,
+    set: str | None = None,
+    archs: Path | Sequence[str] | None = None,
+    protocol: str | None = None,
+    epochs: int | None = None,
+    resolution: int | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    seeds: int = 3,
+    workers: int | None = None,
+    device: str = "auto",
+    retry_failed: bool = False,
+    plan_only: bool = False,
+    progress: bool | Console = True,
+) -> TruthMade:
+    """Train architectures on one's own images, into a truth table that `evaluate` takes.
+
+    Each finished training is kept in the folder `<out>.trainings`: called again, also with more
+    cells or seeds, it goes on where it stopped. The table has what this call asks for.
+
+    Args:
+        data: Folder of images (train/ and val/, or a folder a class), an .npz file of images and
+            labels, or the name of an image set, "cifar10".
+        out: Truth table, .csv.
+        space: Whose architectures.
+        cells: How many, a seeded sample; those of one seed are nested. None: the whole set.
+        set: Of which architecture set; default: the benchmark's first. A space without end is drawn
+            from.
+        archs: Architectures instead of a sample: a file with one a line, or their names.
+        protocol: Of the training; default: the benchmark's own recipe.
+        epochs: Instead of the protocol's.
+        resolution: Side of the images in pixels, instead of the protocol's.
+        batch_size: Images of a step, instead of the protocol's.
+        seed: Of the sample, and the first of the trainings.
+        seeds: Trainings of each architecture, with seeds counting up.
+        workers: Trainings at a time; default: one a CPU core, or one a GPU.
+        device: "auto", "cpu", "cuda" (all GPUs in turn) or "cuda:N".
+        retry_failed: Train again what failed before.
+        plan_only: Only say what would be trained and what it could decide.
+        progress: As of `harness.evaluate`.
+
+    Returns:
+        `path`, `table`, `agreement` of two trainings, and `lines` in words.
+
+    Raises:
+        InputError: Something is unknown, damaged or impossible, or `out` holds another table.
+    """
+    from harness.pipelines import truth_making
+
+    choice = truth_making.TruthChoice(
+        space=space, data=str(data), cells=cells, set=set,
+        archs=Path(archs) if isinstance(archs, str) else archs, protocol=protocol, epochs=epochs,
+        resolution=resolution, batch_size=batch_size, seed=seed, seeds=seeds, workers=workers,
+        device=device, retry_failed=retry_failed,
+    )  # fmt: skip
+    return truth_making.make(choice, Path(out), plan_only=plan_only, console=console_of(progress))
+
+
+def truth_scores(
+    table: str | Path,
+    out: str | Path,
+    *,
+    name: str = "train_little",
+    dataset: str | None = None,
+    seed: int | None = None,
+) -> Scored:
+    """Write a truth table of one's own as the scores of a proxy, "train a little".
+
+    `import_scores` takes the file, and `evaluate` then sets it beside real proxies, with the time
+    that the trainings took.
+
+    Args:
+        table: Of `make_truth`.
+        out: Score file, .json; the architectures go into a list beside it, .txt.
+        name: Of the proxy.
+        dataset: With whose accuracies it is to be compared; default: the table's.
+        seed: Of the training; default: the mean over all, and the time of all together.
+
+    Returns:
+        `scores` and `archs`, the files; `count` of architectures, `failed` of these.
+
+    Raises:
+        InputError: The table is damaged or has no such seed, or a file cannot be written.
+    """
+    from harness.pipelines import truth_scores as writing
+
+    return writing.write(Path(table), Path(out), name=name, dataset=dataset, seed=seed)
 
 
 def trained_table(

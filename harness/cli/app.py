@@ -22,6 +22,8 @@ from harness.cli import (
     score,
     search,
     tables,
+    train,
+    truth,
 )
 from harness.cli import eval as eval_command
 from harness.cli.console import console, error_console
@@ -35,6 +37,7 @@ app.command("eval")(eval_command.evaluate)
 app.command()(score.score)
 app.command()(tables.tables)
 app.command()(search.search)
+app.command()(train.train)
 app.command()(build.build)
 app.command()(report.report)
 app.command()(check.check)
@@ -43,6 +46,7 @@ app.command()(import_scores.import_scores)
 app.command()(compare.compare)
 app.add_typer(listing.app, name="list")
 app.add_typer(data.app, name="data")
+app.add_typer(truth.app, name="truth")
 
 
 def _version(wanted: bool) -> None:

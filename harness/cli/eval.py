@@ -19,7 +19,13 @@ def evaluate(
         typer.Option(help="An aggregate of your own, [NAME=]log-rank(a,b.part,c) or rank(...)"),
     ] = None,
     benchmark: opt.BenchmarkName = "nasbench201",
-    dataset: opt.DatasetName = "cifar10",
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="cifar10, cifar100, ... [default: that of your own truth table, or the "
+            "benchmark's first]"
+        ),
+    ] = None,
     set_name: opt.SetName = None,
     sample: opt.Sample = None,
     sample_seed: opt.SampleSeed = 0,
@@ -65,6 +71,7 @@ def evaluate(
     formulas = [opt.formula(text) for text in aggregate or ()]
     named = [*proxies, *formulas]
     compared = [] if against is None or against in named else [against]
+    dataset = api.dataset_of(benchmark=benchmark, truth=truth, dataset=dataset)
     folder = paths.evaluation_folder(out or paths.SCRATCH, benchmark, dataset, label)
     result = api.evaluate(
         [*named, *compared], benchmark=benchmark, dataset=dataset, set=set_name, sample=sample,

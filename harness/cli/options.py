@@ -47,7 +47,10 @@ StoreFile = Annotated[
     typer.Option("--store", help="Score store [default: HARNESS_STORE, or one file a user]"),
 ]
 TruthName = Annotated[
-    str, typer.Option(help="auto (best there is), official, compact, analog, or a table file")
+    str,
+    typer.Option(
+        help="auto (best there is), official, compact, analog, or a table file, your own too"
+    ),
 ]
 DropDiverged = Annotated[
     bool,

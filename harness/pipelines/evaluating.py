@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import BENCHMARKS
 from benchmarks.errors import InputError
-from benchmarks.truth import Accuracies, resolve
+from benchmarks.truth import Accuracies, default_dataset, resolve
 from harness.evaluation.aggregates import AGGREGATES
 from harness.evaluation.ground import FEWEST, Scores
 from harness.evaluation.judge import evaluate_all
@@ -44,6 +44,11 @@ FEWEST_RESAMPLES = 10
 BASELINES = ("params", "flops", "layers")
 
 
+def dataset_of(benchmark: str, truth: str, dataset: str | None) -> str:
+    """The dataset that is asked for, or that of the ground truth; see `harness.api.dataset_of`."""
+    return dataset or default_dataset(BENCHMARKS[benchmark], truth)
+
+
 def evaluate(
     choice: Choice,
     proxies: Sequence[str],
@@ -66,6 +71,7 @@ def evaluate(
     accuracies = resolve(benchmark, truth, choice.dataset, split, epochs)
     console.print(f"Ground truth: {accuracies.protocol}", soft_wrap=True)
     final = epochs in (None, benchmark.space.dataset(choice.dataset).epochs)
+    final = final and accuracies.repeats is None
     plan = make_plan(choice, [*proxies, *BASELINES], accuracies, final=final, console=console)
     check_ranks(plan.names)
     identity = plan.facts | {"truth": accuracies.protocol, "ndcg_p": ndcg_p}
@@ -108,6 +114,7 @@ def _judge(
         ceiling = ceiling_of(plan.benchmark, request.dataset, truth, request.archs)
     protocol = [
         f"accuracies: {truth.protocol}",
+        *truth.notes,
         f"architectures: {plan.sampled} of the {plan.set_size:,} of {plan.set_name}",
         *plan.diverged,
         f"scores: {len(request.seeds)} seed(s) from {request.seeds[0]}, "

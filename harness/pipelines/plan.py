@@ -20,6 +20,8 @@ from harness.scoring.sampling import read_list, sample_ids
 
 #: Size of the sample that is drawn on a CPU where none is asked for.
 CPU_SAMPLE = 300
+#: What the set is called that a truth table of the user's own makes of its architectures.
+OWN_SET = "the truth table"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Choice:
     Attributes:
         benchmark: Name of a benchmark.
         dataset: Its dataset key.
-        set: Architecture set; None: the benchmark's default.
+        set: Architecture set; None: that of the user's own truth table, or the benchmark's default.
         sample: How many of the set, or "all"; None: all on a GPU, `CPU_SAMPLE` on a CPU.
         sample_seed: Of the sample; samples of one seed are nested.
         archs: Architectures instead of a set: a file with one a line, or their names.
@@ -165,7 +167,7 @@ def make_plan(
     check_names(proxies, benchmark.name)
     names = proxies_of(proxies)
     device = resolve_device(choice.device)
-    set_name, members = _members(choice, benchmark)
+    set_name, members = _members(choice, benchmark, truth)
     total = len(members)
     below, failed = None, set[str]()
     if truth is not None:
@@ -179,7 +181,8 @@ def make_plan(
         below, failed = _diverged(choice, benchmark, truth, members, final=final)
     dropping = choice.drop_diverged
     candidates = [arch for arch in members if arch not in failed] if dropping else members
-    size = _sample_size(choice, device, len(candidates), console)
+    listed = choice.archs is not None or set_name == OWN_SET
+    size = _sample_size(choice, device, len(candidates), console, listed=listed)
     picked = sample_ids(candidates, size, choice.sample_seed)
     if truth is not None and len(picked) < FEWEST:
         raise InputError(
@@ -234,9 +237,13 @@ def _diverged(
     return None, set()
 
 
-def _members(choice: Choice, benchmark: Benchmark) -> tuple[str, list[str]]:
+def _members(
+    choice: Choice, benchmark: Benchmark, truth: Accuracies | None
+) -> tuple[str, list[str]]:
     """Name and ids of the set, or of the list given instead."""
     space = benchmark.space
+    if choice.archs is None and choice.set is None and truth and truth.repeats is not None:
+        return OWN_SET, list(truth.values.index)
     if choice.archs is None:
         name = choice.set or space.sets[0]
         return name, list(ids_of(space, name))
@@ -261,10 +268,12 @@ def _sampled(choice: Choice, size: int | None, total: int, candidates: int) -> s
     return said
 
 
-def _sample_size(choice: Choice, device: str, available: int, console: Console) -> int | None:
+def _sample_size(
+    choice: Choice, device: str, available: int, console: Console, *, listed: bool
+) -> int | None:
     sample = choice.sample
     if sample is None:
-        if choice.archs is not None or device != "cpu" or available <= CPU_SAMPLE:
+        if listed or device != "cpu" or available <= CPU_SAMPLE:
             return None
         console.print(
             f"No --sample given: on a CPU, {CPU_SAMPLE} random architectures of {available:,} "

@@ -75,10 +75,10 @@ def _rate(per_second: float) -> str:
     return f"{per_second:.1f}/s" if per_second >= 1 else f"{1 / max(per_second, 1e-9):.1f} s each"
 
 
-def _time(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
     """A duration for people.
 
-    >>> _time(None), _time(75), _time(600), _time(9000)
+    >>> duration(None), duration(75), duration(600), duration(9000)
     ('?', '75 s', '10 min', '2.5 h')
     """
     if seconds is None:
@@ -140,6 +140,11 @@ class Meter:
             self._forecast.took(kind, seconds)
         self._show(self._done + 1, "")
 
+    @property
+    def left(self) -> str:
+        """How long the rest will take, for people; "?" before that can be told."""
+        return duration(None if self._forecast is None else self._forecast.seconds)
+
     def advance(self, count: int = 1) -> None:
         """Say that some more is done."""
         self.reach(self._done + count)
@@ -167,7 +172,7 @@ class Meter:
         per_second = self._forecast.per_second if self._forecast is not None else None
         if self._forecast is None or per_second is None:
             return "", ""
-        return _rate(per_second), f"{_time(self._forecast.seconds)} left"
+        return _rate(per_second), f"{duration(self._forecast.seconds)} left"
 
     def _say(self, how: str, note: str = "") -> None:
         unit = f" {self._unit}" if self._unit else ""
@@ -190,4 +195,4 @@ class Meter:
     ) -> None:
         self._live.__exit__(kind, error, trace)
         if not self._console.is_terminal and self._total:
-            self._say(f" in {_time(self._clock() - self._started)}")
+            self._say(f" in {duration(self._clock() - self._started)}")

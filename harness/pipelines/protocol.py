@@ -9,6 +9,7 @@ import pandas as pd
 from benchmarks.truth import Accuracies, available
 from benchmarks.types import Benchmark
 from harness.evaluation.evaluate import Agreement, agreement
+from harness.evaluation.retraining import between_seeds
 from harness.proxies import PROXIES
 from harness.report.tables import input_title
 from harness.scores.names import is_imported
@@ -44,7 +45,13 @@ def ndcg_line(evaluation: pd.DataFrame) -> str:
 def ceiling_of(
     benchmark: Benchmark, dataset: str, truth: Accuracies, archs: Sequence[str]
 ) -> Agreement | None:
-    """Agreement of the truth with another training of the same architectures, if there is one."""
+    """Agreement of the truth with another training of the same architectures, if there is one.
+
+    A table of the user's own has other images or epochs than the benchmark's: it is compared with
+    itself, seed by seed.
+    """
+    if truth.repeats is not None:
+        return between_seeds(truth.repeats, truth.source, archs)
     for found in available(benchmark, dataset):
         if found.table.trainings != truth.trainings:
             return agreement(truth, found.accuracies(), archs)

@@ -1,9 +1,11 @@
-"""Many processes that score architectures, and how one process computes."""
+"""Many processes that work on jobs, and how one process computes."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
+import multiprocessing
 import os
 import signal
 import sys
@@ -14,14 +16,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any
+from typing import Any, TypeVar
 
+import cloudpickle
 import torch
 
 from benchmarks.errors import InputError
 from harness.scores.store import Record
 from harness.scoring.functions import packed, unpack
 from harness.scoring.lending import Job, score_job
+
+J = TypeVar("J")
+R = TypeVar("R")
 
 
 def available_cores() -> int:
@@ -48,8 +54,48 @@ def score_in_processes(
     Raises:
         InputError: A worker process died, or the input is at fault.
     """
-    context = _Context()
     proxies = packed({name for job in jobs for name in job.proxies})
+    try:
+        run_in_processes(
+            score_job, jobs, workers, devices, keep, prepare=functools.partial(unpack, proxies)
+        )
+    except WorkerDiedError as error:
+        raise InputError(
+            "a worker process died, most likely for want of memory; what was scored is in the "
+            "store, run the same command again with fewer --workers or a smaller --batch-size"
+        ) from error
+
+
+class WorkerDiedError(RuntimeError):
+    """A worker process ended before its job did."""
+
+
+def run_in_processes(
+    work: Callable[[J, str], R],
+    jobs: Sequence[J],
+    workers: int,
+    devices: Sequence[str],
+    keep: Callable[[R], None],
+    *,
+    prepare: Callable[[], None] | None = None,
+    resumable: bool = False,
+) -> None:
+    """Call a function of each of many jobs, in processes of their own with one thread each.
+
+    Args:
+        work: Called with a job and a device in a worker process.
+        jobs: In the order in which they are begun.
+        workers: How many processes.
+        devices: Given to the processes in turn.
+        keep: Called in this process with what `work` gives, as it comes.
+        prepare: Called once in every process before its first job.
+        resumable: Whether jobs may be cut off where the run is stopped, instead of waited for.
+
+    Raises:
+        WorkerDiedError: A worker process died.
+        Exception: Whatever `work` or `prepare` raises.
+    """
+    context = _Context()
     queue = context.SimpleQueue()
     for index in range(workers):
         queue.put(devices[index % len(devices)])
@@ -57,30 +103,33 @@ def score_in_processes(
         workers,
         mp_context=context,
         initializer=_start_worker,
-        initargs=(queue, os.getpid(), proxies),
+        initargs=(queue, os.getpid(), cloudpickle.dumps((work, prepare))),
     )
-    waiting: set[Future[list[Record]]] = set()
+    waiting: set[Future[R]] = set()
     upcoming = iter(jobs)
     try:
         # A short queue: what is not yet handed out costs nothing when the run is stopped.
         for job in _take(upcoming, 3 * workers):
-            waiting.add(pool.submit(_score_here, job))
+            waiting.add(pool.submit(_work_here, job))
         while waiting:
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 keep(future.result())
             for job in _take(upcoming, len(finished)):
-                waiting.add(pool.submit(_score_here, job))
+                waiting.add(pool.submit(_work_here, job))
     except BrokenProcessPool as error:
-        raise InputError(
-            "a worker process died, most likely for want of memory; what was scored is in the "
-            "store, run the same command again with fewer --workers or a smaller --batch-size"
-        ) from error
+        raise WorkerDiedError("a worker process died") from error
+    except BaseException:
+        if resumable:
+            for process in multiprocessing.active_children():
+                if isinstance(process, _Process):
+                    process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _take(jobs: Iterator[Job], count: int) -> Iterator[Job]:
+def _take(jobs: Iterator[J], count: int) -> Iterator[J]:
     for _, job in zip(range(count), jobs, strict=False):
         yield job
 
@@ -114,19 +163,22 @@ class _Context(SpawnContext):
 
 @dataclass
 class _Worker:
-    """This process, where it is a worker: its device, and what went wrong at its start."""
+    """This process, where it is a worker: device, work, and what went wrong at its start."""
 
     device: str = "cpu"
+    work: Callable[[Any, str], Any] | None = None
     failure: InputError | None = None
 
 
 _worker = _Worker()
 
 
-def _start_worker(queue: Any, parent: int, proxies: bytes) -> None:
+def _start_worker(queue: Any, parent: int, packed_work: bytes) -> None:
     _worker.device = queue.get()
     try:
-        unpack(proxies)
+        _worker.work, prepare = cloudpickle.loads(packed_work)
+        if prepare is not None:
+            prepare()
     except InputError as error:  # told with the first job: here it would only break the pool
         _worker.failure = error
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the run
@@ -142,10 +194,11 @@ def _start_worker(queue: Any, parent: int, proxies: bytes) -> None:
     threading.Thread(target=leave_with_parent, daemon=True).start()
 
 
-def _score_here(job: Job) -> list[Record]:
+def _work_here(job: Any) -> Any:
     if _worker.failure is not None:
         raise _worker.failure
-    return score_job(job, _worker.device)
+    assert _worker.work is not None
+    return _worker.work(job, _worker.device)
 
 
 @contextlib.contextmanager

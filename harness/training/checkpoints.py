@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.data import replacing
 from benchmarks.errors import InputError
+from benchmarks.types import Resizes
 
 _FORMAT = "nas-proxy-harness training 1"
 _SHOWN = 60
@@ -110,7 +111,8 @@ def load_weights(path: Path, backbone: nn.Module, space: str, architecture: str)
 
     Args:
         path: The file.
-        backbone: The network; a classifier of another number of classes keeps its weights.
+        backbone: The network; a classifier of another number of classes keeps its weights, and
+            what depends on the size of images is resized (`benchmarks.types.Resizes`).
         space: Whose architecture it is.
         architecture: Its id.
 
@@ -130,7 +132,10 @@ def load_weights(path: Path, backbone: nn.Module, space: str, architecture: str)
         )
     held: dict[str, Tensor] = found.get("weights", {})
     own = backbone.state_dict()
-    strange = [n for n in own if n in held and own[n].shape != held[n].shape]
+    strange = [
+        n for n in own
+        if n in held and own[n].shape != held[n].shape and not _resizes(backbone, n)
+    ]  # fmt: skip
     missing = [n for n in own if n not in held]
     kept = [*strange, *missing]
     if any(not name.startswith(("classifier.", "head.")) for name in kept):
@@ -140,3 +145,8 @@ def load_weights(path: Path, backbone: nn.Module, space: str, architecture: str)
         )
     backbone.load_state_dict({n: held[n] for n in own if n not in kept}, strict=False)
     return kept
+
+
+def _resizes(network: nn.Module, parameter: str) -> bool:
+    """Whether a parameter may be of another shape, that of a network for other images."""
+    return isinstance(network.get_submodule(parameter.rpartition(".")[0]), Resizes)

@@ -155,7 +155,13 @@ def validation_batches(
 def moved(value: Any, device: str) -> Any:
     """Tensors in tuples, lists and dicts on a device; what is no tensor stays."""
     to_gpu = device != "cpu"  # the way back must be at its end before the values are read
-    return _mapped(value, lambda tensor: tensor.to(device, non_blocking=to_gpu))
+
+    def move(tensor: Tensor) -> Tensor:
+        images = tensor.ndim == 4 and tensor.is_floating_point()
+        layout = torch.channels_last if images else torch.preserve_format
+        return tensor.to(device, non_blocking=to_gpu, memory_format=layout)
+
+    return _mapped(value, move)
 
 
 def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
-from benchmarks.errors import InputError
 from harness.scoring.devices import synchronise
 from harness.training import checkpoints, loading
 from harness.training.distributed import Group, gathered, merge_statistics
@@ -27,13 +26,9 @@ from harness.training.optimising import optimiser
 from harness.training.protocol import Protocol
 from harness.training.rates import Rates
 from harness.training.seeding import seed_all
-from harness.training.types import Data
+from harness.training.types import Data, DivergedError
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class DivergedError(InputError):
-    """The loss is no finite number any more."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +44,7 @@ class Settings:
         workers: Processes that load images; 0: this one.
         checkpoint: File to go on from; None: none is kept.
         every: Steps between checkpoints; one is written after each epoch too.
+        validating: Epochs between validations; one follows the last epoch in any case.
         logs: Folder of history, steps and TensorBoard; None: none are written.
         on_step: Called in the first process with steps done, of all, and a note.
     """
@@ -61,6 +57,7 @@ class Settings:
     workers: int = 0
     checkpoint: Path | None = None
     every: int = 1000
+    validating: int = 1
     logs: Path | None = None
     on_step: Callable[[int, int, str], None] = lambda done, total, note: None
 
@@ -93,7 +90,8 @@ class Trainer:
             len(data.train), protocol.batch_per_gpu, settings.group, settings.accumulate,
             settings.seed,
         )  # fmt: skip
-        self.network = network.to(settings.device)
+        # Channels last: convolutions take half the time on a CPU, and less on a GPU too.
+        self.network = network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimiser = optimiser(self.network, protocol, self.plan.lanes)
         self._rates = Rates(self._optimiser, protocol, self.plan.steps, self.plan.lanes)
         self._scaler = torch.amp.GradScaler(enabled=settings.precision == "float16")
@@ -108,7 +106,8 @@ class Trainer:
     @property
     def judged(self) -> nn.Module:
         """The network that is validated: the averaged one, where the protocol has it."""
-        return self.network if self._ema is None else self._ema.module
+        averaged: nn.Module | None = None if self._ema is None else self._ema.module
+        return self.network if averaged is None else averaged
 
     def run(self) -> pd.DataFrame:
         """Train to the end, from where the checkpoint stands.
@@ -150,14 +149,16 @@ class Trainer:
     def _parallel(self) -> nn.Module:
         """The network as its processes share it."""
         if self.settings.group.size == 1:
-            return self.network
+            alone: nn.Module = self.network
+            return alone
         on_gpu = self.settings.device != "cpu"
-        return DistributedDataParallel(
+        shared: nn.Module = DistributedDataParallel(
             self.network,
             device_ids=[self.settings.device] if on_gpu else None,
             broadcast_buffers=False,
             find_unused_parameters=True,  # cells have edges that lead nowhere
         )
+        return shared
 
     def _step(self, model: nn.Module, batches: Iterator[Any]) -> float:
         """One step; returns its learning rate."""
@@ -210,7 +211,8 @@ class Trainer:
         row |= {"loss": sum(losses.values())} | losses
         row |= {"seconds": seconds, "images_per_second": images / seconds}
         merge_statistics(self.network, self.settings.group)
-        row |= self.validate()
+        if epoch % self.settings.validating == 0 or self.step == self.total:
+            row |= self.validate()
         self.history.append(row)
         self._sums = _Sums()
         self._logs.epoch(self.history)

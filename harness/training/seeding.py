@@ -18,17 +18,23 @@ from benchmarks.types import derive_seed
 
 def seed_all(*parts: object) -> None:
     """Seed the global generators of `random`, NumPy and PyTorch by the parts of a key."""
+    torch.manual_seed(_seed_cpu(*parts))
+
+
+def _seed_cpu(*parts: object) -> int:
+    """The same without the GPU's; a hundred times as fast, as an image needs it."""
     seed = derive_seed("training", *parts)
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
+    return seed
 
 
 @contextlib.contextmanager
 def seeded(*parts: object) -> Iterator[None]:
-    """Within, the generators are seeded; after it they go on where they were (the GPU's apart)."""
+    """Within, the generators are seeded; after it they go on where they were. Not the GPU's."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seed_all(*parts)
+    _seed_cpu(*parts)
     try:
         yield
     finally:

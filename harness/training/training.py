@@ -61,7 +61,9 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
         network = job.task.network(described, job.protocol, len(data.classes))
     space, architecture = described.benchmark.name, described.architecture.id
     if job.weights is not None:
-        checkpoints.load_weights(job.weights, network.backbone, space, architecture)
+        checkpoints.load_weights(
+            job.weights, network.get_submodule("backbone"), space, architecture
+        )
     about = {"space": space, "architecture": architecture, "task": job.task.name}
     identity = about | {
         "protocol": job.protocol.plain(),
@@ -76,8 +78,9 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
     trainer = Trainer(network, data, job.protocol, settings, identity)
     history = trainer.run()
     if settings.group.first:
-        checkpoints.save_weights(out / WEIGHTS, trainer.judged.backbone, about)
-    last = {name: float(value) for name, value in history.iloc[-1].items()}
+        backbone = trainer.judged.get_submodule("backbone")
+        checkpoints.save_weights(out / WEIGHTS, backbone, about)
+    last = {str(name): float(value) for name, value in history.iloc[-1].items()}
     facts = {
         "identity": identity, "dataset": described.dataset, "classes": len(data.classes),
         "images": len(data.train), "metric": job.task.metric, "epochs": [len(history), job.protocol.epochs],

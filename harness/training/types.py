@@ -9,8 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from benchmarks.errors import InputError
 from harness.inspect.describe import Description
 from harness.training.protocol import Protocol as TrainingProtocol
+
+
+class DivergedError(InputError):
+    """The loss is no finite number any more."""
 
 
 class Samples(Sized, Protocol):
@@ -62,7 +67,11 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class Staged(Protocol):
-    """A network with four stages, on whose maps heads of detection and segmentation stand."""
+    """A network with four stages, on whose maps heads of detection and segmentation stand.
+
+    It may have an attribute `beyond_stages`, names of submodules that `stages` does without:
+    heads of other tasks, which are taken out (`harness.training.backbones.backbone`).
+    """
 
     #: Channels of the four maps.
     stage_channels: Sequence[int]

@@ -251,9 +251,9 @@ class Mask(Node):
         return modules.NodeModule(self, kept=((rows - columns).abs() <= 5).float())
 
     def compute(self, parts: Any, x: Tensor) -> Tensor:
-        """x where the mask is 1, else 0."""
+        """x where the mask is 1, else 0; at another size than the declared one too."""
         kept: Tensor = parts.kept
-        return x * kept
+        return x * kept if x.shape[2:] == kept.shape else x.triu(-5).tril(5)
 
 
 @node("RelPosBias", "relpos")

@@ -185,3 +185,47 @@ def test_network_of_the_space() -> None:
     with_se = SPACE.network_with_se(SPACE.initial, "imagenet")
     figures = SPACE.figures(SPACE.initial, "imagenet")
     assert sum(p.numel() for p in with_se.parameters()) == figures["se_params"]
+
+
+# ------------------------------------------------------------------ stages, stochastic depth
+
+
+def test_stages_are_the_last_maps_of_each_stride() -> None:
+    structure = Structure.parse(
+        "SuperConvK3BNRELU(3,8,2,1)SuperResIDWE1K3(8,8,2,8,1)SuperResIDWE2K3(8,16,1,8,1)"
+        "SuperResIDWE1K5(16,24,2,16,1)SuperResIDWE1K3(24,24,2,24,1)SuperResIDWE1K3(24,32,2,24,1)"
+        "SuperConvK1BNRELU(32,128,1,1)"
+    )
+    network = Network(structure, 10).eval()
+    inputs = _images(2, 64)
+    maps, features = network.stages(inputs), network.features(inputs)
+    ends = (4, 6, 8, 10)  # two units a sublayer behind the stem
+    assert [m.equal(features[i]) for m, i in zip(maps, ends, strict=True)] == [True] * 4
+    sizes = [(m.shape[1], 64 // m.shape[2]) for m in maps]
+    assert sizes == list(zip(network.stage_channels, (4, 8, 16, 32), strict=True))
+    assert network.stage_channels == (16, 24, 24, 32)
+    assert network.beyond_stages == ("blocks.6", "pool", "classifier")
+
+
+def test_a_structure_may_lack_a_stride() -> None:
+    structure = Structure.parse("SuperConvK3BNRELU(3,8,2,1)SuperResIDWE1K3(8,8,2,8,1)")
+    network = Network(structure, 10)
+    assert network.stage_channels == (8,)
+    assert [tuple(m.shape) for m in network.stages(_images(2, 32))] == [(2, 8, 8, 8)]
+
+
+def test_drop_path_leaves_out_the_convolutions_of_single_images() -> None:
+    networks = []
+    for made in (SPACE.network, lambda *of: SPACE.network_with(*of, drop_path=0.5)):
+        torch.manual_seed(0)
+        networks.append(made(SPACE.initial, "imagenet-32").eval())
+    plain, dropped = networks
+    inputs = _images(2, 32)
+    assert plain(inputs).equal(dropped(inputs))
+    units = [m for m in dropped.modules() if isinstance(m, InvertedResidual)]
+    assert np.allclose([unit.drop_path for unit in units], np.linspace(0, 0.5, 8))
+    last = units[-1].train()
+    x = torch.randn(64, 96, 2, 2)
+    out, alone = last(x), last.shortcut(x).relu()
+    left_out = (out == alone).flatten(1).all(1)
+    assert 10 < int(left_out.sum()) < 54

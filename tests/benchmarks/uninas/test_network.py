@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.uninas.architecture import KNOWN, Place, known_block
+from benchmarks.errors import InputError
+from benchmarks.uninas.architecture import KNOWN, Model, Place, known_block
 from benchmarks.uninas.costs import counts as size_of
 from benchmarks.uninas.network import BlockModule, Network
 from benchmarks.uninas.space import UniNASSpace
@@ -123,3 +124,28 @@ def test_datasets_fix_resolution_and_classes() -> None:
     assert network.classifier.out_features == 1000
     (table,) = {p.numel() for name, p in network.named_parameters() if name.endswith("table")}
     assert table == (2 * 8 - 1) ** 2
+
+
+def test_stages_are_the_last_maps_of_each_stage() -> None:
+    model = Model.parse("4-4:8-96-16-24:R/RT/EE/R:px=64")
+    network = built(model).eval()
+    inputs = images(model)
+    maps, features = network.stages(inputs), network.features(inputs)
+    assert [m.equal(features[i]) for m, i in zip(maps, (1, 3, 5, 6), strict=True)] == [True] * 4
+    sizes = [(m.shape[1], 64 // m.shape[2]) for m in maps]
+    assert sizes == list(zip(network.stage_channels, (4, 8, 16, 32), strict=True))
+
+
+def test_a_network_with_drop_path_is_the_same_in_eval_mode() -> None:
+    model = small("RT/T")
+    networks = []
+    for made in (SPACE.network, lambda *of: SPACE.network_with(*of, drop_path=0.4)):
+        torch.manual_seed(0)
+        networks.append(made(model, "imagenet-32-10").eval())
+    plain, dropped = networks
+    inputs = torch.randn(2, 3, 32, 32)
+    assert plain(inputs).equal(dropped(inputs))
+    dropped.train()
+    assert not dropped(inputs).equal(dropped(inputs))
+    with pytest.raises(InputError, match="as nodes; leave se out"):
+        SPACE.network_with(model, "imagenet-32-10", drop_path=0.1, se=True)

@@ -1,0 +1,1 @@
+"""Tests of trainings; they run in the training environment (make unit-train)."""
