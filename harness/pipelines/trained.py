@@ -323,7 +323,7 @@ def differences(result: Training, group: Group) -> Iterator[str]:
     yield from _settings(identity["protocol"], group)
     if result.facts["classes"] != group.classes:
         yield f"{result.facts['classes']} classes, not {group.classes} of {group.name}"
-    images = identity["data"].get("train")
+    images = result.facts.get("images")
     if not isinstance(images, int):
         yield "the number of training images is not known"
     elif images < group.images:

@@ -61,6 +61,7 @@ def curve_figure(
     panels = figure.subplot_mosaic(
         [["loss", "metric"], ["rate", "metric"]], height_ratios=[2.6, 1], width_ratios=[1, 1]
     )
+    figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr]
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     epochs = history["epoch"].to_numpy(dtype=float)
     _loss_panel(panels["loss"], epochs, history)
@@ -108,7 +109,8 @@ def _loss_panel(axes: Axes, epochs: NDArray[np.float64], history: pd.DataFrame) 
     for name, colour in zip(parts, _LINES[1:], strict=False):
         values = _finite(history[name])
         axes.plot(epochs, values, color=colour, lw=1.2, alpha=0.9, label=name.replace("_", " "))
-    _line(axes, epochs, _finite(history["loss"]), color=style.ACCENT, lw=2, label="sum")
+    _line(axes, epochs, _finite(history["loss"]), color=style.ACCENT, lw=2,
+          label="sum" if parts else "loss")  # fmt: skip
     axes.set_ylabel("training loss")
     broken = broken_epochs(history)
     if broken:  # at the upper edge: there is no height for what is no number
@@ -128,8 +130,20 @@ def _rate_panel(axes: Axes, epochs: NDArray[np.float64], rates: NDArray[np.float
     _line(axes, epochs, rates, color=style.INK, lw=1.5)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=2))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     axes.set_ylabel("learning rate")
+
+
+def short(value: float) -> str:
+    """A learning rate as people write it.
+
+    >>> short(4e-4), short(0.05), short(0.0)
+    ('4e-4', '0.05', '0')
+    """
+    if value == 0 or abs(value) >= 1e-2:
+        return f"{value:g}"
+    digits, _, power = f"{value:.6e}".partition("e")
+    return f"{float(digits):g}e{int(power)}"
 
 
 def _metric_panel(
