@@ -213,7 +213,7 @@ class Protocol:
         return dataclasses.replace(self, **given)
 
     def plain(self) -> dict[str, Any]:
-        """Its settings as data for JSON, which identify a training; what only describes it apart."""
+        """Its settings as data for JSON, which identify a training; not what only describes it."""
         held = dataclasses.asdict(self)
         return {name: value for name, value in held.items() if name not in _DESCRIBING}
 
