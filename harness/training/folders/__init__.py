@@ -1,0 +1,1 @@
+"""Images and their annotations, read from the layouts in which data sets really lie."""
