@@ -95,6 +95,11 @@ def _unlabel(folder: Path) -> None:
         Image.fromarray(np.zeros_like(np.asarray(Image.open(path)))).save(path)
 
 
+def _largest_byte(folder: Path) -> None:
+    (folder / "objectInfo150.txt").unlink()
+    _relabel(2, 255, "training")(folder)
+
+
 def _only_one_class(folder: Path) -> None:
     (folder / "objectInfo150.txt").unlink()
     for path in (folder / "annotations").rglob("*.png"):
@@ -109,8 +114,8 @@ def _emptied(*place: str) -> Callable[[Path], None]:
     return damage
 
 
-def _written(text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / "objectInfo150.txt").write_text(text) and None
+def _written(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "objectInfo150.txt").write_text(text)
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -148,7 +153,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         r"annotations/training/.*png has label 9, but the last of the 4 classes is 4; 0 means",
     ),
     "255": (
-        lambda f: (_relabel(2, 255, "training")(f), (f / "objectInfo150.txt").unlink()),
+        _largest_byte,
         r"has label 255, but the last of the 254 classes is 254",
     ),
     "never learned": (
