@@ -6,7 +6,6 @@ seeds for each image. Transforms are timm's and torchvision's; AlexNet's lightin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -256,13 +255,15 @@ class _Cover:
     def __init__(
         self, size: tuple[int, int], multiple: float, interpolation: InterpolationMode
     ) -> None:
-        self.height, self.width = (math.floor(side * multiple) for side in size)
+        self.height, self.width = (round(side * multiple) for side in size)
         self.interpolation = interpolation
 
     def __call__(self, picture: Image.Image) -> Any:
         width, height = picture.size
-        ratio = max(self.height / height, self.width / width)
-        scaled = [max(self.height, round(height * ratio)), max(self.width, round(width * ratio))]
+        if self.height * width > self.width * height:  # as torchvision cuts the longer edge
+            scaled = [self.height, int(self.height * width / height)]
+        else:
+            scaled = [int(self.width * height / width), self.width]
         if scaled == [height, width]:
             return picture
         return v2.functional.resize(picture, scaled, self.interpolation)

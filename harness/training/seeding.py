@@ -22,7 +22,7 @@ def seed_all(*parts: object) -> None:
 
 
 def _seed_cpu(*parts: object) -> int:
-    """The same without the GPU's; a hundred times as fast, as an image needs it."""
+    """The same without the GPU's, whose seeding costs more than augmenting a small image."""
     seed = derive_seed("training", *parts)
     random.seed(seed)
     np.random.seed(seed % 2**32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from benchmarks.errors import InputError
@@ -17,21 +18,7 @@ from harness.training.folders.images import LabelledImages
 from harness.training.labels import classification_loss
 from harness.training.modifying import classifier
 from harness.training.protocol import Protocol
-from harness.training.types import Data, Samples
-
-
-class Augmented:
-    """Labelled images through a transform."""
-
-    def __init__(self, samples: Samples, transform: Any) -> None:
-        self.samples, self.transform = samples, transform
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, label = self.samples[index]
-        return self.transform(image), label
+from harness.training.types import Data
 
 
 class Classifier(nn.Module):
@@ -96,8 +83,9 @@ class Classification:
 
     def costs(self, network: nn.Module, protocol: Protocol) -> dict[str, float]:
         """The network is its own backbone: figures with and without head are the same."""
-        found = costs.backbone_costs(network.get_submodule("backbone"), protocol.resolution)
-        return found | {f"{name}_with_head": value for name, value in found.items()}
+        images = torch.empty(1, 3, *protocol.resolution, device="meta")
+        found = costs.counted(network.get_submodule("backbone"), (images,))
+        return costs.figures(found, found)
 
 
 def data_of(found: LabelledImages, protocol: Protocol) -> Data:
@@ -115,9 +103,12 @@ def data_of(found: LabelledImages, protocol: Protocol) -> Data:
     train = augmenting.training(protocol.augmentation, side, found.mean, found.deviation)
     validation = augmenting.validation(protocol.evaluating, side, found.mean, found.deviation)
     return Data(
-        Augmented(found.train, train), Augmented(found.validation, validation), found.classes,
-        found.fingerprint, Shares,
-    )  # fmt: skip
+        augmenting.Transformed(found.train, train),
+        augmenting.Transformed(found.validation, validation),
+        found.classes,
+        found.fingerprint,
+        Shares,
+    )
 
 
 TASK = Classification()
