@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.errors import InputError
@@ -75,8 +76,10 @@ def test_the_curve_shows_losses_rate_and_the_metric() -> None:
     assert [line.get_label() for line in loss.lines][-1] == "sum"
     assert len(loss.lines) == 1 + 5  # each loss, and their sum
     assert len(rate.lines) == 1
-    titles = [text.get_text() for text in _legend(metric)]
-    assert [t.split("  ")[0] for t in titles] == ["AP box", "AP mask"]  # no thresholds of them
+    assert [title.split("  ")[0] for title in _legend(metric)] == [
+        "AP box",
+        "AP mask",
+    ]  # no thresholds of them
     assert rate.get_ylabel() == "learning rate"
 
 
@@ -136,5 +139,6 @@ def _texts(figure: Figure) -> str:
     return " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
 
 
-def _legend(axes: object) -> list[object]:
-    return list(axes.get_legend().get_texts())  # type: ignore[attr-defined]
+def _legend(axes: Axes) -> list[str]:
+    legend = axes.get_legend()
+    return [text.get_text() for text in legend.get_texts()] if legend else []
