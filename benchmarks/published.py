@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import io
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.errors import InputError
+from benchmarks.packaged import Packaged, leading, need
 
 METRICS = ("kendall_tau", "spearman", "ndcg")
 _COLUMNS = ("method", "type", "dataset", *METRICS)
@@ -67,7 +65,7 @@ class Published:
         return {m: float(row[m].iloc[0]) if len(row) else float("nan") for m in METRICS}
 
 
-class Papers(Mapping[str, Published]):
+class Papers(Packaged[Published]):
     """Papers' tables in the folder `published` of a benchmark's package, read when asked for.
 
     A table is a file `<key>.csv`; adding one is adding the file. Lines that begin with `#` come
@@ -85,34 +83,7 @@ class Papers(Mapping[str, Published]):
     """
 
     def __init__(self, package: str, first: str) -> None:
-        self._package, self._first = package, first
-        self._read: dict[str, Published] = {}
-
-    @property
-    def _folder(self) -> Traversable:
-        return importlib.resources.files(self._package).joinpath("published")
-
-    def __iter__(self) -> Iterator[str]:
-        files = self._folder.iterdir() if self._folder.is_dir() else ()
-        keys = [Path(file.name).stem for file in files if file.name.endswith(".csv")]
-        return iter(sorted(keys, key=lambda key: (key != self._first, key)))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __getitem__(self, key: str) -> Published:
-        """The table called `key`.
-
-        Raises:
-            KeyError: There is none.
-            InputError: The file is not of the form above.
-        """
-        if key not in list(self):
-            raise KeyError(key)
-        if key not in self._read:
-            text = self._folder.joinpath(f"{key}.csv").read_text("utf-8")
-            self._read[key] = parse(text, f"{self._package.replace('.', '/')}/published/{key}.csv")
-        return self._read[key]
+        super().__init__(package, "published", parse, first)
 
 
 def parse(text: str, name: str) -> Published:
@@ -125,21 +96,11 @@ def parse(text: str, name: str) -> Published:
     Raises:
         InputError: It is not of the form that `Papers` describes.
     """
-    said: dict[str, list[str]] = {kind: [] for kind in _SAID}
-    lines = text.splitlines()
-    body = [line for line in lines if not line.startswith("#")]
-    for line in lines[: len(lines) - len(body)]:
-        kind, colon, words = line.lstrip("# ").partition(":")
-        if not colon or kind not in said:
-            kinds = ", ".join(f"'# {known}: ...'" for known in _SAID)
-            raise InputError(f"{name}: {line!r} should be a leading line, one of {kinds}")
-        said[kind].append(words.strip())
-    frame = pd.read_csv(io.StringIO("\n".join(body)))
+    said, body = leading(text, name, _SAID)
+    frame = pd.read_csv(io.StringIO(body))
     if tuple(frame.columns) != _COLUMNS:
         raise InputError(f"{name}: expected the columns {', '.join(_COLUMNS)}")
-    for kind, what in _SAID.items():
-        if not said[kind] and kind != "note":
-            raise InputError(f"{name}: it has no line '# {kind}: ...'; state {what}")
+    need(said, name, {kind: what for kind, what in _SAID.items() if kind != "note"})
     strange = sorted(set(frame["type"]) - set(_TYPES))
     if strange:
         raise InputError(f"{name}: type {strange[0]!r} is none of {', '.join(_TYPES)}")

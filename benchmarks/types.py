@@ -13,6 +13,7 @@ from benchmarks.drawing import Drawing
 from benchmarks.errors import InputError
 from benchmarks.published import Published
 from benchmarks.tables import TruthTable
+from benchmarks.trained import TrainedTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -348,6 +349,36 @@ class Resizes(Protocol):
         ...
 
 
+# What tables of trained models ask of a space beyond `SearchSpace`; each is optional too.
+
+
+@runtime_checkable
+class HasUnsized(Protocol):
+    """A space whose architectures state a size of images and a number of classes themselves."""
+
+    def unsized(self, architecture: Any) -> Any:
+        """The same at the space's usual size: what two trainings of one network share."""
+        ...
+
+
+@runtime_checkable
+class HasSizeAt(Protocol):
+    """A space that counts a network on images that are no squares."""
+
+    def size_at(self, architecture: Any, height: int, width: int) -> Mapping[str, float]:
+        """`params`, and `flops` as papers print them, of the network alone.
+
+        Args:
+            architecture: Of the space.
+            height: Of the images in pixels.
+            width: Of the images in pixels.
+
+        Raises:
+            InputError: The network takes no such images.
+        """
+        ...
+
+
 # What models and score files ask of a space beyond `SearchSpace`; each is optional too.
 
 
@@ -408,6 +439,7 @@ class Benchmark:
         ndcg_top: (P, n): the published nDCG looks at the best P of n architectures.
         fetches: Names in `sources.toml` that `harness data fetch` downloads for it.
         tables: Papers' tables that ours are compared with, by key, the default first.
+        trained: Papers' tables of trained models, by key, the default first.
         training: Name of the protocol in `harness.training` that its networks are trained by.
     """
 
@@ -419,6 +451,7 @@ class Benchmark:
     ndcg_top: tuple[int, int] = (1000, 9445)
     fetches: Sequence[str] = ()
     tables: Mapping[str, Published] = field(default_factory=dict)
+    trained: Mapping[str, TrainedTable] = field(default_factory=dict)
     training: str = ""
 
     @property

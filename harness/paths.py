@@ -21,16 +21,20 @@ from benchmarks.data import cache_folder, folders
 __all__ = [
     "BASELINE",
     "SCRATCH",
+    "TRAINED",
     "cache_folder",
     "evaluation_folder",
     "folders",
     "search_folder",
     "store_file",
     "tables_folder",
+    "trained_folder",
 ]
 
 #: Where results go that nobody gave a place: each run may overwrite those of the one before.
 SCRATCH = Path("harness-out")
+#: Where trainings are looked for that are to stand beside a paper's.
+TRAINED = (Path("results"), SCRATCH)
 #: The regression check's baseline; it travels with the package.
 BASELINE = Path(__file__).parent / "pipelines" / "baseline.json"
 
@@ -62,3 +66,8 @@ def tables_folder(out: Path, benchmark: str, paper: str | None = None) -> Path:
 def search_folder(out: Path, space: str, dataset: str) -> Path:
     """Where searches of a space are written."""
     return out / BENCHMARKS[space].name / dataset / "search"
+
+
+def trained_folder(out: Path, benchmark: str, key: str) -> Path:
+    """Where a table of trained models is written."""
+    return out / BENCHMARKS[benchmark].name / "trained" / key

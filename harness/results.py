@@ -18,9 +18,13 @@ from harness.inspect import built
 from harness.report import drawings, folders, published_folder, style, tables
 from harness.report import published as published_report
 from harness.report import search as search_report
+from harness.report import trained as trained_report
+from harness.report import training as training_report
 from harness.report import write as evaluation_report
 from harness.scores.names import labels
 from harness.search import result as searched
+from harness.training import compared
+from harness.training import result as training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -170,6 +174,80 @@ class TableResult(_Shown, tabled.TableResult):
 
 
 @dataclass(frozen=True)
+class Training(_Shown, training.Training):
+    """A trained network; see `harness.training.result.Training` for its data."""
+
+    def __repr__(self) -> str:
+        """What was trained, for how long, and how good it is, in a line."""
+        name = str(self.facts["metric"])
+        value = self.figures.get(name, float("nan"))
+        said = f"{self.title}, epochs {training_report.state(self)}, {name} {value:.2f}"
+        return f"<Training: {said}; see .figures>"
+
+    def figure(self, name: str = "curve") -> Figure:
+        """The figure "curve": loss, learning rate and the task's figures against epochs.
+
+        Raises:
+            InputError: There is no such figure.
+        """
+        with style.house_style():
+            made = training_report.figure(self, name)
+        return made
+
+    def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
+        """Write data, tables and figure.
+
+        Args:
+            folder: Made where it is not there.
+            force: Overwrite the result of another training.
+
+        Returns:
+            The files.
+
+        Raises:
+            InputError: The folder holds another training, or cannot be written.
+        """
+        target = Path(folder)
+        folders.claim(target, training_report.KIND, self.facts["identity"], force=force)
+        return training_report.save(self, target) + training_report.write(self, target)
+
+    def cells(self) -> list[list[str]]:
+        """Heading and rows of the table as text: a row a figure."""
+        return training_report.cells(self)
+
+
+@dataclass(frozen=True)
+class TrainedComparison(_Shown, compared.Comparison):
+    """Trained models beside a paper's; see `harness.training.compared.Comparison`."""
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the data sets of the table."""
+        return [group.name for group in self.published.groups]
+
+    def write(self, folder: str | Path, *, force: bool = False) -> list[Path]:
+        """Write the table as data, page and LaTeX.
+
+        Returns:
+            The files.
+
+        Raises:
+            InputError: The folder holds other results, or cannot be written.
+        """
+        folders.claim(Path(folder), trained_report.KIND, self.facts["identity"], force=force)
+        return trained_report.write(self, Path(folder))
+
+    def cells(self, group: str) -> list[list[str]]:
+        """Heading and rows of a data set's columns as text, published and ours."""
+        return trained_report.cells(self, group)
+
+    @property
+    def legend(self) -> list[str]:
+        """What the figures rest on, and their notes, a line each."""
+        return trained_report.legend(self)
+
+
+@dataclass(frozen=True)
 class Built(_Shown, built.Built):
     """An architecture and its network; see `harness.inspect.built.Built`."""
 
@@ -186,7 +264,10 @@ class Built(_Shown, built.Built):
             return style.save(drawings.figure(self.drawing), Path(path))
 
 
-def load(folder: Path) -> Evaluation | SearchResult | TableResult:
+Result = Evaluation | SearchResult | TableResult | Training | TrainedComparison
+
+
+def load(folder: Path) -> Result:
     """A result that was written into a folder; see `harness.api.load`."""
     kind = folders.read(folder)["kind"]
     if kind == "evaluation":
@@ -195,4 +276,8 @@ def load(folder: Path) -> Evaluation | SearchResult | TableResult:
         return SearchResult.showing(search_report.load(folder))
     if kind == "table":
         return TableResult.showing(published_folder.load(folder))
+    if kind == training_report.KIND:
+        return Training.showing(training_report.load(folder))
+    if kind == trained_report.KIND:
+        return TrainedComparison.showing(trained_report.load(folder))
     raise InputError(f"{folder / folders.FILE} is of the unknown kind {kind!r}")

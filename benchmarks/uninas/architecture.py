@@ -189,13 +189,14 @@ class Model:
         """Blocks of every stage."""
         return tuple(map(len, self.stages))
 
-    def places(self) -> Iterator[Place]:
-        """Where each block stands, in order."""
-        c_in, side = self.stem[1], self.img_size // 2
+    def places(self, size: tuple[int, int] | None = None) -> Iterator[Place]:
+        """Where each block stands, in order, on images of a (height, width), or of its own."""
+        height, width = size or (self.img_size, self.img_size)
+        c_in, h, w = self.stem[1], height // 2, width // 2
         for blocks, c in zip(self.stages, self.widths, strict=True):
-            side //= 2
+            h, w = h // 2, w // 2
             for number in range(len(blocks)):
-                yield Place(c_in if number == 0 else c, (c, side, side), number == 0)
+                yield Place(c_in if number == 0 else c, (c, h, w), number == 0)
             c_in = c
 
     def blocks(self) -> Iterator[Block]:

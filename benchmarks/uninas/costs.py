@@ -9,19 +9,24 @@ from benchmarks.uninas.architecture import Block, Model, Place
 from benchmarks.uninas.nodes import algebra as n
 
 
-def counts(model: Model) -> n.Counts:
-    """Size of a whole model."""
+def counts(model: Model, size: tuple[int, int] | None = None) -> n.Counts:
+    """Size of a whole model.
+
+    Args:
+        model: See there.
+        size: (height, width) of the images; default: the model's own square.
+    """
+    height, width = size or (model.img_size, model.img_size)
     total = n.Counts()
-    for part in _frame(model):
+    for part in _frame(model, (height // 2) * (width // 2)):
         total += part.counts(True)
-    for block, place in zip(model.blocks(), model.places(), strict=True):
+    for block, place in zip(model.blocks(), model.places(size), strict=True):
         total += block_counts(block, place)
     return total
 
 
-def _frame(model: Model) -> Iterator[n.Part]:
+def _frame(model: Model, pixels: int) -> Iterator[n.Part]:
     """Stem, last norm and classifier; of these only products count as FLOPs, as published."""
-    pixels = (model.img_size // 2) ** 2
     yield n.convolution(3, model.stem[0], pixels, taps=9, bias=False)
     yield n.Part(2 * model.stem[0], 2)
     yield n.convolution(*model.stem, pixels, taps=9, bias=False)

@@ -6,6 +6,7 @@ the model's structure decides, so that a changed model has it right at once.
 
 from __future__ import annotations
 
+import functools
 import math
 from contextvars import ContextVar
 from typing import Any
@@ -207,8 +208,22 @@ def _grid(x: Tensor) -> tuple[int, int]:
 
 def _interpolated(table: Tensor, h: int, w: int) -> Tensor:
     """A table of relative positions at those of an image (h, w)."""
-    size = (2 * h - 1, 2 * w - 1)
-    return functional.interpolate(table[None, None], size, mode="bicubic")[0, 0]
+    rows, columns = (
+        _spline(length, 2 * side - 1, table.dtype, table.device)
+        for length, side in zip(table.shape, (h, w), strict=True)
+    )
+    # As sums of products, exact in mixed precision, and the same gradients on every run.
+    along = (rows[:, :, None] * table).sum(1)
+    return (along[:, None, :] * columns).sum(2)
+
+
+@functools.lru_cache(maxsize=256)
+def _spline(length: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(size, length): what each of `length` values weighs when they are resized to `size`."""
+    with torch.inference_mode(False), torch.no_grad():
+        single = torch.eye(length, dtype=dtype, device="cpu")[None, None]
+        weights = functional.interpolate(single, (size, length), mode="bicubic")
+        return weights[0, 0].to(device)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, over: nn.Module) -> Tensor:

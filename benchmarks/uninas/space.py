@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.datasets import ImageNet
+from benchmarks.datasets import CLASSES, RESOLUTION, ImageNet
 from benchmarks.drawing import Blocks
 from benchmarks.errors import InputError
 from benchmarks.types import Costs, Dataset
@@ -149,6 +149,29 @@ class UniNASSpace:
         """
         size = costs.counts(self._at(architecture, dataset))
         return {"trainable_params": size.trainable, "flops": size.flops, "macs": size.macs}
+
+    def unsized(self, architecture: Model) -> Model:
+        """The model at 224 px and 1,000 classes, without dropout before the classifier.
+
+        Raises:
+            InputError: It does not fit there.
+        """
+        return replace(architecture, img_size=RESOLUTION, classes=CLASSES, drop_rate=0.0).checked()
+
+    def size_at(self, architecture: Model, height: int, width: int) -> Mapping[str, float]:
+        """Parameters at 224 px, and FLOPs on other images: two for a multiply-accumulate.
+
+        Elementwise operations, which `figures` counts too, are left out (at most 3 % of the known
+        models), as by PyTorch's own counter, which counts networks with heads.
+
+        Raises:
+            InputError: A side is no multiple of 32.
+        """
+        if height % 32 or width % 32 or min(height, width) < 32:
+            raise InputError(f"{height} x {width}: sides of images are multiples of 32")
+        model = self.unsized(architecture)
+        size = costs.counts(model, (height, width))
+        return {"params": costs.counts(model).params, "flops": 2 * size.macs}
 
     def network(self, architecture: Model, dataset: str) -> Network:
         """The model's network; weights as the public code draws them.

@@ -29,7 +29,13 @@ from harness.api.resources import (
     list_proxies,
     list_truths,
 )
-from harness.api.trainings import make_truth, train, truth_scores
+from harness.api.trainings import (
+    list_trained_tables,
+    make_truth,
+    train,
+    trained_table,
+    truth_scores,
+)
 
 __all__ = [
     "agreement",
@@ -49,6 +55,7 @@ __all__ = [
     "list_images",
     "list_paths",
     "list_proxies",
+    "list_trained_tables",
     "list_truths",
     "load",
     "make_truth",
@@ -58,5 +65,6 @@ __all__ = [
     "search",
     "tables",
     "train",
+    "trained_table",
     "truth_scores",
 ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from harness.pipelines.truth_making import TruthMade
     from harness.pipelines.truth_scores import Scored
-    from harness.results import Training
+    from harness.results import TrainedComparison, Training
 
 
 def train(
@@ -183,3 +183,46 @@ def truth_scores(
     from harness.pipelines import truth_scores as writing
 
     return writing.write(Path(table), Path(out), name=name, dataset=dataset, seed=seed)
+
+
+def trained_table(
+    name: str,
+    *,
+    trained: Sequence[str | Path] = (),
+    out: str | Path | None = None,
+    force: bool = False,
+) -> TrainedComparison:
+    """A paper's table of trained models, with ours beside it; empty where nothing was trained.
+
+    Ours are the results of `train` of architectures that equal the paper's, or that are named so
+    (`name=`). What was trained by another protocol is marked as such. Params and FLOPs are closed
+    forms.
+
+    Args:
+        name: A benchmark with such a table: "uninas", "mobilenetv2" (`list_trained_tables`).
+        trained: Folders below which results of trainings lie; default: `harness.paths.TRAINED`.
+        out: Folder that the table is written to; default: none is written.
+        force: Overwrite other results there.
+
+    Returns:
+        The table: `.cells` a row a model and column, `.notes`, `.write(folder)`.
+
+    Raises:
+        InputError: The table is unknown, a folder is not there or damaged, or `out` holds other
+            results.
+    """
+    from harness.pipelines import trained as tables
+    from harness.results import TrainedComparison
+
+    found = tables.compare(name, [Path(each) for each in trained])
+    result = TrainedComparison.showing(found)
+    if out is not None:
+        result.write(out, force=force)
+    return result
+
+
+def list_trained_tables() -> list[str]:
+    """Names of the tables of trained models that `trained_table` takes."""
+    from harness.pipelines import trained
+
+    return trained.names()

@@ -44,6 +44,7 @@ class Settings:
         workers: Processes that load images; 0: this one.
         checkpoint: File to go on from; None: none is kept.
         every: Steps between checkpoints; one is written after each epoch too.
+        validating: Epochs between validations; one follows the last epoch in any case.
         logs: Folder of history, steps and TensorBoard; None: none are written.
         on_step: Called in the first process with steps done, of all, and a note.
     """
@@ -56,6 +57,7 @@ class Settings:
     workers: int = 0
     checkpoint: Path | None = None
     every: int = 1000
+    validating: int = 1
     logs: Path | None = None
     on_step: Callable[[int, int, str], None] = lambda done, total, note: None
 
@@ -209,7 +211,8 @@ class Trainer:
         row |= {"loss": sum(losses.values())} | losses
         row |= {"seconds": seconds, "images_per_second": images / seconds}
         merge_statistics(self.network, self.settings.group)
-        row |= self.validate()
+        if epoch % self.settings.validating == 0 or self.step == self.total:
+            row |= self.validate()
         self.history.append(row)
         self._sums = _Sums()
         self._logs.epoch(self.history)

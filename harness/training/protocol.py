@@ -17,6 +17,8 @@ from benchmarks.errors import InputError
 from benchmarks.registry import near
 
 _T = TypeVar("_T")
+#: What is said of a protocol and moves no figure.
+_DESCRIBING = ("title", "source", "data", "head", "notes")
 
 
 @dataclass(frozen=True)
@@ -218,8 +220,9 @@ class Protocol:
         return dataclasses.replace(self, **given)
 
     def plain(self) -> dict[str, Any]:
-        """As data for JSON, which identifies a training."""
-        return dataclasses.asdict(self)
+        """Its settings as data for JSON, which identify a training; not what only describes it."""
+        held = dataclasses.asdict(self)
+        return {name: value for name, value in held.items() if name not in _DESCRIBING}
 
     def lines(self) -> list[str]:
         """Every setting in words, a line a group."""

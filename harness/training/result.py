@@ -17,8 +17,9 @@ class Training:
         title: What was trained, on what, in a line.
         facts: `identity`, what identifies the training: `space`, `architecture`, `task`,
             `protocol` (`Protocol.plain`), `data` (`Data.fingerprint`), `seed`, `gpus`,
-            `precision`, `weights`; and `environment`, `dataset`, `classes`, `metric`, `epochs`
-            (done of those of the protocol), `model` (what the user called it). Plain data.
+            `precision`, `weights`; and `environment`, `dataset`, `classes`, `images` (for
+            training), `metric`, `epochs` (done, planned), `model` (what the user called it),
+            `device`. Plain data.
         protocol: The protocol in words.
         history: One row an epoch: `epoch`, `step`, `rate`, `loss`, single losses, `seconds`,
             `images_per_second`; then the task's figures, NaN where it was not validated.

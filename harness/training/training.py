@@ -83,7 +83,8 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
     last = {str(name): float(value) for name, value in history.iloc[-1].items()}
     facts = {
         "identity": identity, "dataset": described.dataset, "classes": len(data.classes),
-        "metric": job.task.metric, "epochs": [len(history), job.protocol.epochs],
+        "images": len(data.train), "metric": job.task.metric,
+        "epochs": [len(history), job.protocol.epochs],
         "model": job.model, "device": device_words(settings.device),
     }  # fmt: skip
     title = f"{job.model or space} on {job.data.name}: {job.task.name}"

@@ -1,0 +1,220 @@
+"""Object detection and instance segmentation: torchvision's Mask R-CNN on the four stages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import tv_tensors
+from torchvision.models.detection import MaskRCNN
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+from torchvision.transforms import v2
+
+from benchmarks.errors import InputError
+from harness.inspect.describe import Description
+from harness.training import costs
+from harness.training.average_precision import InstanceEvaluator
+from harness.training.backbones import backbone
+from harness.training.folders import coco
+from harness.training.protocol import Augmentation, Protocol
+from harness.training.types import Data, Staged
+
+#: Channels of the pyramid.
+_CHANNELS = 256
+#: Proposals whose boxes and masks are counted in the FLOPs of the heads, as MMDetection does.
+_COUNTED_BOXES, _COUNTED_MASKS = 1000, 100
+
+
+class Detector(nn.Module):
+    """Mask R-CNN (He et al., arXiv:1703.06870) with a feature pyramid (Lin et al.,
+    arXiv:1612.03144) on a network's four stages.
+
+    Images are scaled so that they fit the resolution: the shorter side is at most its shorter one,
+    the longer at most its longer one; a batch is padded to multiples of 32. Anchors have 32 to 512
+    pixels at strides 4 to 64. All else is torchvision's default.
+
+    Args:
+        network: The architecture's own.
+        classes: Without the background.
+        resolution: (height, width) in pixels.
+    """
+
+    def __init__(self, network: Staged, classes: int, resolution: tuple[int, int]) -> None:
+        super().__init__()
+        assert isinstance(network, nn.Module)
+        self.backbone = network
+        self.detector = MaskRCNN(
+            _Pyramid(network), num_classes=classes + 1,
+            min_size=min(resolution), max_size=max(resolution), size_divisible=32,
+        )  # fmt: skip
+
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
+        """Losses in train mode, detections in eval mode.
+
+        Args:
+            images: Each (3, H, W), uint8.
+            targets: In train mode, each with `boxes` (N, 4) as left, top, right, bottom in pixels,
+                `labels` (N,) from 1 on and `masks` (N, H, W).
+
+        Returns:
+            Five losses by name; or for each image `boxes`, `labels`, `scores` and `masks`
+            (N, H, W), bool, at most 100, at the image's own size.
+        """
+        found: Any = self.detector([image.float() / 255 for image in images], targets)
+        if self.training:
+            return found
+        for each in found:
+            each["masks"] = each["masks"][:, 0] > 0.5
+        return found
+
+
+class _Pyramid(nn.Module):
+    """The maps on which torchvision's detectors look for objects."""
+
+    def __init__(self, network: Staged) -> None:
+        super().__init__()
+        # Not a submodule: its parameters have one name, that of `Detector.backbone`.
+        self._network = (network,)
+        self.pyramid = FeaturePyramidNetwork(
+            list(network.stage_channels), _CHANNELS, LastLevelMaxPool()
+        )
+        self.out_channels = _CHANNELS
+
+    def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        """Maps "0" to "3" at strides 4 to 32 and "pool" at 64, of images (B, 3, H, W)."""
+        stages = enumerate(self._network[0].stages(images))
+        maps: OrderedDict[str, Tensor] = self.pyramid(OrderedDict((str(n), x) for n, x in stages))
+        return maps
+
+
+class Scenes:
+    """Images with their instances.
+
+    Args:
+        images: Records.
+        flip: Probability of a horizontal flip; None: images alone, for validation.
+    """
+
+    def __init__(self, images: coco.Images, flip: float | None) -> None:
+        self.images = images
+        self._learned = flip is not None
+        self._change = v2.RandomHorizontalFlip(flip or 0.0)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Any]]:
+        """Image (3, H, W), uint8, and its target: `image_id`, and for training what `Detector`
+        takes."""
+        record = self.images[index]
+        image = v2.functional.pil_to_tensor(coco.pixels(record))
+        target: dict[str, Any] = {"image_id": record["id"]}
+        if not self._learned:
+            return image, target
+        size = record["height"], record["width"]
+        instances = record["instances"]
+        boxes = tv_tensors.BoundingBoxes(
+            torch.tensor([each[1] for each in instances]).reshape(-1, 4),
+            format="XYXY", canvas_size=size,
+        )  # fmt: skip
+        masks = tv_tensors.Mask(torch.from_numpy(coco.masks(record)))
+        changed = self._change(tv_tensors.Image(image), boxes, masks)
+        image, boxes, masks = (each.as_subclass(Tensor) for each in changed)
+        labels = torch.tensor([each[0] for each in instances], dtype=torch.int64)
+        return image, target | {"boxes": boxes, "labels": labels, "masks": masks}
+
+
+class Detection:
+    """See `harness.training.types.Task`."""
+
+    name = "detection"
+    summary = "boxes and masks of objects, by Mask R-CNN; data in COCO's layout"
+    metric = "ap_box"
+
+    def data(self, folder: Path, protocol: Protocol) -> Data:
+        """The images of a folder in COCO's layout."""
+        _check(protocol)
+        found = coco.read(folder)
+        return Data(
+            train=Scenes(found.train, protocol.augmentation.flip),
+            validation=Scenes(found.validation, None),
+            classes=found.classes,
+            fingerprint=found.fingerprint,
+            evaluator=lambda: InstanceEvaluator(found.truth, found.categories),
+            collate=_collate,
+        )
+
+    def network(self, described: Description, protocol: Protocol, classes: int) -> nn.Module:
+        """Mask R-CNN on the stages of an architecture."""
+        _check(protocol)
+        network = backbone(described, protocol)
+        assert isinstance(network, Staged)
+        return Detector(network, classes, protocol.resolution)
+
+    def costs(self, network: nn.Module, protocol: Protocol) -> dict[str, float]:
+        """Size of the backbone and of the whole, for an image of the protocol's resolution.
+
+        The heads' part is that of 1,000 boxes and 100 masks, whatever is found.
+        """
+        assert isinstance(network, Detector)
+        size = protocol.resolution
+        alone = costs.stages(network.backbone, size)
+        whole = costs.counted(network, (torch.empty(1, 3, *size, device="meta"),), _every_part)
+        return costs.figures(alone, whole)
+
+
+def _every_part(network: Detector, images: Tensor) -> None:
+    """Compute all convolutions and matrices of an image, without looking at what is found."""
+    parts = network.detector
+    maps = parts.backbone(images)
+    parts.rpn.head(list(maps.values()))
+    heads = parts.roi_heads
+    side = heads.box_roi_pool.output_size[0]
+    boxes = images.new_empty(_COUNTED_BOXES, _CHANNELS, side, side)
+    heads.box_predictor(heads.box_head(boxes))
+    side = heads.mask_roi_pool.output_size[0]
+    masks = images.new_empty(_COUNTED_MASKS, _CHANNELS, side, side)
+    heads.mask_predictor(heads.mask_head(masks))
+
+
+def _collate(items: list[tuple[Tensor, dict[str, Any]]]) -> tuple[list[Tensor], list[Any]]:
+    """Images differ in size and number of instances, so they stay lists."""
+    return [image for image, _ in items], [target for _, target in items]
+
+
+def _check(protocol: Protocol) -> None:
+    """What the protocol asks for is what is done.
+
+    Raises:
+        InputError: It is of another task, or has a setting that detection does not know.
+    """
+    if protocol.task != "detection":
+        raise InputError(
+            f"the protocol {protocol.name} is for {protocol.task}, not for detection; "
+            "use uninas_detection"
+        )
+    height, width = protocol.resolution
+    if height % 32 or width % 32:
+        raise InputError(
+            f"{protocol.name}: the resolution {height} x {width} is no multiple of 32, the stride "
+            "of the last stage; use one that is"
+        )
+    plain = Augmentation(flip=protocol.augmentation.flip)
+    for field in dataclasses.fields(Augmentation):
+        value = getattr(protocol.augmentation, field.name)
+        if value != getattr(plain, field.name):
+            raise InputError(
+                f"{protocol.name}: detection has no augmentation {field.name} {value!r}; boxes and "
+                "masks are flipped alone, and images scaled whole (crop none)"
+            )
+    for name in ("label_smoothing", "distillation"):
+        if getattr(protocol, name):
+            raise InputError(f"{protocol.name}: detection has no {name.replace('_', ' ')}")
+
+
+TASK = Detection()
