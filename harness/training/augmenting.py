@@ -78,7 +78,7 @@ def training(
         values.append(Lighting(settings.lighting))
     values.append(_Normalise(mean, deviation))
     if settings.erase:
-        values.append(RandomErasing(settings.erase, mode="pixel", device="cpu"))
+        values.append(RandomErasing(settings.erase, mode="const", device="cpu"))
     made = _Steps([*pixels, *colours], values)
     if settings.crop in ("padded", "none") and not colours:
         padding = settings.padding if settings.crop == "padded" else None

@@ -103,8 +103,8 @@ class Augmentation:
         auto: timm's name of an AutoAugment or RandAugment policy.
         photometric: Random brightness, contrast, saturation and hue.
         jitter: Strength of random brightness, contrast and saturation.
-        lighting: Deviation of AlexNet's lighting noise.
-        erase: Probability of erasing a rectangle.
+        lighting: Deviation of AlexNet's lighting noise, in its principal components.
+        erase: Probability of filling a rectangle with the mean colour.
         mixup: Alpha of mixup; 0: none.
     """
 
@@ -200,9 +200,16 @@ class Protocol:
     def changed(self, **values: Any) -> Protocol:
         """The same with other values; None leaves one as it is.
 
-        Other `epochs` keep the shape of the rate: warm-up and milestones move in proportion.
+        Other `epochs` keep the shape of the rate: warm-up and milestones move in proportion; so
+        does the padding with another `resolution`.
         """
         given = {k: v for k, v in values.items() if v is not None}
+        sides = min(given.get("resolution", self.resolution)) / min(self.resolution)
+        padding = round(self.augmentation.padding * sides)
+        if padding != self.augmentation.padding:
+            given["augmentation"] = dataclasses.replace(
+                given.get("augmentation", self.augmentation), padding=padding
+            )
         stretch = given.get("epochs", self.epochs) / self.epochs
         if stretch != 1:
             given["rate"] = dataclasses.replace(
