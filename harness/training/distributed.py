@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,40 @@ def gathered(value: Any) -> list[Any]:
     found: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(found, value)
     return found
+
+
+class LaneStatistics:
+    """Running statistics of lanes that a process computes one after the other.
+
+    Each lane begins with those before the step, and the step ends with their mean: what so many
+    processes have that compute one lane each.
+
+    Args:
+        network: Whose batch norms; where there is one lane, nothing is done.
+        lanes: How many.
+    """
+
+    def __init__(self, network: nn.Module, lanes: int) -> None:
+        self._lanes = lanes
+        self._buffers = [b for b in network.buffers() if b.is_floating_point()] * (lanes > 1)
+        self._before: list[Tensor] = []
+        self._sums: list[Tensor] = []
+
+    def begin(self) -> None:
+        """Before the lanes of a step."""
+        self._before = [buffer.clone() for buffer in self._buffers]
+        self._sums = [torch.zeros_like(buffer) for buffer in self._buffers]
+
+    def end_lane(self) -> None:
+        """After each lane."""
+        for buffer, before, summed in zip(self._buffers, self._before, self._sums, strict=True):
+            summed.add_(buffer)
+            buffer.copy_(before)
+
+    def end(self) -> None:
+        """After the last lane."""
+        for buffer, summed in zip(self._buffers, self._sums, strict=True):
+            buffer.copy_(summed / self._lanes)
 
 
 def merge_statistics(network: nn.Module, group: Group) -> None:

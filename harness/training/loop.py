@@ -19,7 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from harness.scoring.devices import synchronise
 from harness.training import checkpoints, loading
-from harness.training.distributed import Group, gathered, merge_statistics
+from harness.training.distributed import Group, LaneStatistics, gathered, merge_statistics
 from harness.training.loading import Plan
 from harness.training.logs import Logs
 from harness.training.optimising import optimiser
@@ -101,6 +101,7 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self._logs = Logs(settings.logs if settings.group.first else None)
         self._sums = _Sums()
+        self._statistics = LaneStatistics(self.network, settings.accumulate)
         self._resume()
 
     @property
@@ -165,6 +166,7 @@ class Trainer:
         rate, started = self._rates.set(self.step), time.perf_counter()
         settings = self.settings
         self.network.train()
+        self._statistics.begin()
         for number in range(settings.accumulate):
             images, targets = loading.moved(next(batches), settings.device)
             lane = settings.group.rank * settings.accumulate + number
@@ -175,6 +177,8 @@ class Trainer:
                 loss = torch.stack([each.float() for each in losses.values()]).sum()
                 self._scaler.scale(loss / settings.accumulate).backward()
             self._sums.add(losses, settings.accumulate)
+            self._statistics.end_lane()
+        self._statistics.end()
         if self.protocol.optimiser.clip is not None:
             self._scaler.unscale_(self._optimiser)
             clip_grad_norm_(self.network.parameters(), self.protocol.optimiser.clip)

@@ -29,7 +29,7 @@ class Rate:
     which counts from the first step on, to `floor` at the end.
 
     Attributes:
-        schedule: "cosine", "linear", "multistep" or "constant".
+        schedule: "cosine", "linear" or "multistep".
         peak: Per GPU (`per` "gpu"), per 256 images of a step ("256"), or as it is ("run").
         warmup: Where warm-up begins; scaled as `peak`.
         floor: The lowest after warm-up; scaled as `peak`.

@@ -13,6 +13,7 @@ from benchmarks.errors import InputError
 from benchmarks.types import HasSizedDataset
 from harness.inspect.describe import Description
 from harness.training import checkpoints
+from harness.training.backbones import notes
 from harness.training.loop import Settings, Trainer
 from harness.training.protocol import Protocol
 from harness.training.result import Training
@@ -73,6 +74,7 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
         "precision": settings.precision,
         "weights": "drawn" if job.weights is None else job.weights.name,
     }
+    lines = [*job.protocol.lines(), *(f"note: {n}" for n in notes(described, job.protocol))]
     costs = job.task.costs(network, job.protocol)
     settings = replace(settings, checkpoint=out / CHECKPOINT, logs=out)
     trainer = Trainer(network, data, job.protocol, settings, identity)
@@ -88,7 +90,7 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
         "model": job.model, "device": device_words(settings.device),
     }  # fmt: skip
     title = f"{job.model or space} on {job.data.name}: {job.task.name}"
-    return Training(title, facts, job.protocol.lines(), history, _figures(last, costs))
+    return Training(title, facts, lines, history, _figures(last, costs))
 
 
 def _figures(last: Mapping[str, float], costs: Mapping[str, float]) -> dict[str, float]:

@@ -85,13 +85,14 @@ def test_workers_load_the_same() -> None:
     pd.testing.assert_frame_equal(curve(alone), curve(helped), check_exact=True)
 
 
-def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
-    """One process that computes both lanes, two that compute one each, two of four lanes."""
-    one = toy.trainer(Settings(accumulate=2), norm="layer")
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_two_processes_give_what_one_gives(norm: str, tmp_path: Path) -> None:
+    """One process that computes both lanes, and two that compute one each."""
+    one = toy.trainer(Settings(accumulate=2), norm=norm)
     expected = one.run()
     code = (
         "import os; from pathlib import Path; from tests.harness.training import toy; "
-        f"toy.in_processes(int(os.environ['RANK']), Path({str(tmp_path)!r}), 1)"
+        f"toy.in_processes(int(os.environ['RANK']), Path({str(tmp_path)!r}), {norm!r})"
     )
     script = tmp_path / "script.py"
     script.write_text(code)
@@ -106,11 +107,11 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     assert same(ranks[0]["weights"], ranks[1]["weights"])
     assert ranks[0]["loss"] == ranks[1]["loss"] == pytest.approx(list(expected["loss"]), rel=1e-5)
     assert ranks[0]["top1"] == list(expected["top1"])
-    for name, value in one.network.named_parameters():
+    for name, value in one.network.state_dict().items():
         torch.testing.assert_close(ranks[0]["weights"][name], value, rtol=1e-4, atol=1e-6)
     # One process goes on with what two have kept.
     settings = Settings(accumulate=2, checkpoint=tmp_path / "checkpoint.pt")
-    resumed = toy.trainer(settings, norm="layer")
+    resumed = toy.trainer(settings, norm=norm)
     assert resumed.step == resumed.total
 
 

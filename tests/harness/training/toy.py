@@ -96,17 +96,16 @@ def changed(**optimiser: Any) -> Protocol:
     )
 
 
-def in_processes(rank: int, folder: Path, accumulate: int) -> None:
+def in_processes(rank: int, folder: Path, norm: str) -> None:
     """What one of two processes does: train, and write what came out."""
     from harness.training import distributed  # noqa: PLC0415
 
     group, _ = distributed.joined("cpu")
-    settings = Settings(group=group, accumulate=accumulate, checkpoint=folder / "checkpoint.pt")
-    made = trainer(settings, norm="layer")
+    made = trainer(Settings(group=group, checkpoint=folder / "checkpoint.pt"), norm=norm)
     history = made.run()
     torch.save(
         {"rank": rank, "loss": list(history["loss"]), "top1": list(history["top1"]),
-         "weights": {n: p.detach() for n, p in made.network.named_parameters()}},
+         "weights": made.network.state_dict()},
         folder / f"{rank}.pt",
     )  # fmt: skip
     distributed.left()
