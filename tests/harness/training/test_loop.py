@@ -108,7 +108,8 @@ def test_two_processes_give_what_one_gives(norm: str, tmp_path: Path) -> None:
     assert ranks[0]["loss"] == ranks[1]["loss"] == pytest.approx(list(expected["loss"]), rel=1e-5)
     assert ranks[0]["top1"] == list(expected["top1"])
     for name, value in one.network.state_dict().items():
-        torch.testing.assert_close(ranks[0]["weights"][name], value, rtol=1e-4, atol=1e-6)
+        if value.is_floating_point():  # the batches that norms have seen are counted by process
+            torch.testing.assert_close(ranks[0]["weights"][name], value, rtol=1e-4, atol=1e-6)
     # One process goes on with what two have kept.
     settings = Settings(accumulate=2, checkpoint=tmp_path / "checkpoint.pt")
     resumed = toy.trainer(settings, norm=norm)
