@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from torch import Tensor, nn
 
-    from harness.results import Built, Evaluation, SearchResult, TableResult
+    from harness.results import Built, Evaluation, Result, SearchResult, TableResult
 
 #: A proxy by name, part ("vkdnw.entropy"), aggregate or formula; or a function that is one.
 ProxyLike = str | Callable[..., Any]
@@ -406,7 +406,7 @@ def build(
     return Built.showing(make(architecture, space, dataset, seed))
 
 
-def load(folder: str | Path) -> Evaluation | SearchResult | TableResult:
+def load(folder: str | Path) -> Result:
     """A result that was written into a folder.
 
     Raises:

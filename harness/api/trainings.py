@@ -205,7 +205,7 @@ def trained_table(
         force: Overwrite other results there.
 
     Returns:
-        The table: `.cells` a row a model and column, `.notes`, `.write(folder)`.
+        The table: `.table` a row a model and column, `.notes`, `.write(folder)`.
 
     Raises:
         InputError: The table is unknown, a folder is not there or damaged, or `out` holds other

@@ -342,9 +342,8 @@ def _settings(held: Mapping[str, Any], group: Group) -> Iterator[str]:
         paper = paper.changed(epochs=held["epochs"])
     ours = json.loads(json.dumps(held))
     theirs = json.loads(json.dumps(paper.plain()))
-    words = {"title", "source", "data", "head", "notes", "name"}
     for key in dict.fromkeys([*theirs, *ours]):
-        if key not in words:
+        if key != "name":
             yield from _changes(key.replace("_", " "), ours.get(key), theirs.get(key))
 
 

@@ -47,7 +47,7 @@ def cells(result: Comparison, group: str) -> list[list[str]]:
 
 def _models(result: Comparison, group: str) -> list[str]:
     """The paper's models, and others that have something trained in a group's columns."""
-    rows = result.cells[result.cells["group"] == group]
+    rows = result.table[result.table["group"] == group]
     of_paper = rows[rows["in_paper"]]["model"]
     others = rows[~rows["in_paper"] & (rows["seeds"] > 0)]["model"]
     return list(dict.fromkeys([*map(str, of_paper), *map(str, others)]))
@@ -63,7 +63,7 @@ def _line(result: Comparison, model: str, columns: Sequence[Column]) -> list[str
 
 
 def _cell(result: Comparison, model: str, column: Column) -> pd.Series:
-    rows = result.cells
+    rows = result.table
     return rows[(rows["model"] == model) & (rows["column"] == column.name)].iloc[0]
 
 
@@ -117,7 +117,7 @@ def latex(result: Comparison) -> str:
     lines += [f"% {line}" for line in legend(result)]
     lines += [rf"\begin{{tabular}}{{l{'r' * len(columns)}}}", r"\toprule"]
     lines += _latex_heading(published)
-    for model in dict.fromkeys(map(str, result.cells["model"])):
+    for model in dict.fromkeys(map(str, result.table["model"])):
         theirs, ours = [tables.escaped(model)], [""]
         for column in columns:
             text = published.text(model, column.name)
@@ -178,7 +178,7 @@ def write(result: Comparison, folder: Path) -> list[Path]:
         folder, KIND, result.facts, legend(result), published=said, notes=numbered
     )
     texts = {
-        f"{key}.csv": result.cells.to_csv(index=False, lineterminator="\n"),
+        f"{key}.csv": result.table.to_csv(index=False, lineterminator="\n"),
         f"{key}.md": page(result),
         f"{key}.tex": latex(result),
     }

@@ -17,7 +17,7 @@ class Comparison:
 
     Attributes:
         published: The paper's.
-        cells: One row a model and column: `model`, `in_paper` (whether the paper has the model),
+        table: One row a model and column: `model`, `in_paper` (whether the paper has the model),
             `group`, `column`, `title`; `published` and `ours`, NaN where there is none; `seeds`,
             the trainings that ours is the mean of (0: closed form, or nothing); `sd`, their
             deviation; `notes`, numbers of `notes`, with blanks between.
@@ -27,6 +27,6 @@ class Comparison:
     """
 
     published: TrainedTable
-    cells: pd.DataFrame
+    table: pd.DataFrame
     notes: Sequence[str]
     facts: Mapping[str, Any]

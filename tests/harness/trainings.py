@@ -70,7 +70,8 @@ def made(
     }  # fmt: skip
     facts = {
         "identity": identity, "dataset": "imagenet", "classes": classes,
-        "images": images, "metric": FIGURES[task][0], "epochs": [done, recipe.epochs], "model": name,
+        "images": images, "metric": FIGURES[task][0], "epochs": [done, recipe.epochs],
+        "model": name,
         "device": "CPU, 2 threads", "environment": {"python": "3.11"},
     }  # fmt: skip
     size = {"params": 24_817_416.0, "flops": 9.03e9, "params_with_head": 25e6}

@@ -160,10 +160,10 @@ def _parts(folder: Path) -> tuple[str, str]:
         raise InputError(f"{folder} is no folder; {layout}")
     if not any(folder.iterdir()):
         raise InputError(f"the folder {folder} is empty; {layout}")
-    there = [y for y in _YEARS if checks.annotations(folder, f"train{y}").is_file()]
+    there = [y for y in _YEARS if checks.annotation_file(folder, f"train{y}").is_file()]
     year = there[0] if there else _YEARS[0]
     parts = f"train{year}", f"val{year}"
-    wanted = [checks.annotations(folder, part) for part in parts]
+    wanted = [checks.annotation_file(folder, part) for part in parts]
     missing = [str(path) for path in wanted if not path.is_file()]
     missing += [f"{folder / part}/" for part in parts if not (folder / part).is_dir()]
     if missing:

@@ -46,7 +46,7 @@ class Checked:
     sha256: str
 
 
-def annotations(folder: Path, part: str) -> Path:
+def annotation_file(folder: Path, part: str) -> Path:
     """File of the annotations of a part."""
     return folder / "annotations" / f"instances_{part}.json"
 
@@ -57,7 +57,7 @@ def read(folder: Path, part: str) -> Checked:
     Raises:
         InputError: Something contradicts; the message names file, id and remedy.
     """
-    path = annotations(folder, part)
+    path = annotation_file(folder, part)
     content, digest = _content(path)
     categories = _categories(path, content["categories"])
     images = _images(path, content["images"], folder / part)
@@ -281,7 +281,7 @@ def _check_segmentation(where: str, found: Any, image: Mapping[str, Any]) -> Non
     if not isinstance(found, dict):
         raise InputError(f"{where}: there is no segmentation; masks are learned with the boxes")
     counts = found.get("counts")
-    runs = _runs(counts) if isinstance(counts, str) else counts
+    runs: Any = run_lengths(counts) if isinstance(counts, str) else counts
     fits = isinstance(runs, list) and all(type(n) is int and n >= 0 for n in runs)
     if not fits or sum(runs) != height * width or found.get("size") != [height, width]:
         raise InputError(
@@ -290,7 +290,7 @@ def _check_segmentation(where: str, found: Any, image: Mapping[str, Any]) -> Non
         )
 
 
-def _runs(text: str) -> list[int] | None:
+def run_lengths(text: str) -> list[int] | None:
     """Run lengths of COCO's compressed text; None where it is damaged.
 
     Six bits a character from "0" on: five of the number, lowest first, and whether it goes on; the

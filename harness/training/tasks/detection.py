@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import tv_tensors
 from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from torchvision.transforms import v2
@@ -36,7 +38,8 @@ class Detector(nn.Module):
 
     Images are scaled so that they fit the resolution: the shorter side is at most its shorter one,
     the longer at most its longer one; a batch is padded to multiples of 32. Anchors have 32 to 512
-    pixels at strides 4 to 64. All else is torchvision's default.
+    pixels at strides 4 to 64. All else is torchvision's default. Coordinates are in float32 under
+    any precision.
 
     Args:
         network: The architecture's own.
@@ -49,9 +52,11 @@ class Detector(nn.Module):
         assert isinstance(network, nn.Module)
         self.backbone = network
         self.detector = MaskRCNN(
-            _Pyramid(network), num_classes=classes + 1,
+            _Pyramid(network), num_classes=classes + 1, rpn_anchor_generator=_Anchors(),
             min_size=min(resolution), max_size=max(resolution), size_divisible=32,
         )  # fmt: skip
+        self.detector.rpn.head.register_forward_hook(_exact)
+        self.detector.roi_heads.box_predictor.register_forward_hook(_exact)
 
     def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
         """Losses in train mode, detections in eval mode.
@@ -90,6 +95,30 @@ class _Pyramid(nn.Module):
         stages = enumerate(self._network[0].stages(images))
         maps: OrderedDict[str, Tensor] = self.pyramid(OrderedDict((str(n), x) for n, x in stages))
         return maps
+
+
+class _Anchors(AnchorGenerator):  # type: ignore[misc]
+    """torchvision's default for a pyramid, in float32 whatever the maps are in.
+
+    bfloat16 rounds a coordinate of 1,280 pixels by up to 4.
+    """
+
+    def __init__(self) -> None:
+        sizes = tuple((size,) for size in (32, 64, 128, 256, 512))
+        super().__init__(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
+
+    def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:
+        """Anchors (N, 4) of each image."""
+        exact = [x.new_empty((), dtype=torch.float32).expand(x.shape) for x in feature_maps]
+        anchors: list[Tensor] = super().forward(image_list, exact)
+        return anchors
+
+
+def _exact(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+    """What a head predicts, in float32: torchvision computes coordinates in its precision."""
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    return type(outputs)(_exact(module, inputs, each) for each in outputs)
 
 
 class Scenes:

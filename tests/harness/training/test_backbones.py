@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import described
-from harness.training import backbones
+from harness.training import backbones, checkpoints
 from harness.training.protocol import Network, protocol
 from harness.training.types import Staged
 
@@ -75,3 +76,21 @@ def test_fewer_stages_are_refused() -> None:
     of = described("4-4:8-8:R/R", dataset="imagenet-64-7")
     with pytest.raises(InputError, match="has 2 of them; use one with four stages"):
         backbones.backbone(of, SEGMENTATION)
+
+
+def test_weights_of_a_classifier_of_other_images_are_taken(tmp_path: Path) -> None:
+    name, path = MODELS[0], tmp_path / "weights.pt"
+    of = described(name, dataset="imagenet-64-10")
+    trained = backbones.network(of, SEGMENTATION)
+    about = {"space": "uninas", "architecture": of.architecture.id}
+    checkpoints.save_weights(path, trained, about)
+    larger = backbones.backbone(described(name, dataset="imagenet-128-7"), SEGMENTATION)
+    kept = checkpoints.load_weights(path, larger, "uninas", of.architecture.id)
+    assert kept == []
+    images = torch.randn(1, 3, 128, 128)
+    assert isinstance(trained, Staged)
+    assert isinstance(larger, Staged)
+    trained.eval()
+    larger.eval()
+    for ours, theirs in zip(larger.stages(images), trained.stages(images), strict=True):
+        torch.testing.assert_close(ours, theirs)
