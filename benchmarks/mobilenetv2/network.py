@@ -160,6 +160,18 @@ class Network(nn.Module):
                 maps.append(x)
         return maps
 
+    def after_stages(self, last: Tensor) -> Tensor:
+        """Logits (B, classes) of the last map of `stages`."""
+        for block in self.blocks[self._ends[-1] + 1 :]:
+            last = block(last)
+        return self.head(last)
+
+    def last_norms(self) -> list[nn.BatchNorm2d]:
+        """The batch norm that ends the convolutions of every unit, in order."""
+        units = (unit for unit in self.blocks.modules() if isinstance(unit, InvertedResidual))
+        norms = [unit.body[-1] for unit in units]
+        return [norm for norm in norms if isinstance(norm, nn.BatchNorm2d)]
+
     def pre_gap(self, x: Tensor) -> Tensor:
         """The last map before pooling, after batch norm and ReLU: (B, C, ceil(H / 32), ...)."""
         for block in self.blocks:

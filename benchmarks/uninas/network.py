@@ -107,6 +107,10 @@ class Network(nn.Module):
             x = block(x)
         return [*before[1:], x]
 
+    def after_stages(self, last: Tensor) -> Tensor:
+        """Logits (B, classes) of the last map of `stages`."""
+        return self.head(last)
+
     def pre_gap(self, x: Tensor) -> Tensor:
         """The last map before pooling, after the last norm: (B, C, H / 32, W / 32)."""
         out: Tensor = self.norm(self.features(x)[-1])

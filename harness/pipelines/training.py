@@ -85,6 +85,8 @@ def chosen_protocol(choice: TrainingChoice, benchmark: Benchmark) -> Protocol:
     found = protocol(named)
     if found.task != choice.task:
         raise InputError(f"protocol {named} is of {found.task}, not of {choice.task}")
+    if choice.teacher is not None:
+        found = found.with_teacher(choice.teacher)
     side = choice.resolution
     resolution = (side, side) if isinstance(side, int) else side
     return found.changed(

@@ -11,6 +11,7 @@ import importlib.resources
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.errors import InputError
@@ -144,6 +145,7 @@ class Distillation:
         logits: Weight of the soft cross-entropy with its probabilities.
         features: Weight of the smooth L1 distance to its features.
         strides: Of those features.
+        file: With its weights; "": they are downloaded.
     """
 
     teacher: str
@@ -151,6 +153,7 @@ class Distillation:
     logits: float = 1.0
     features: float = 1.0
     strides: tuple[int, ...] = (16, 32)
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -219,9 +222,22 @@ class Protocol:
             )
         return dataclasses.replace(self, **given)
 
+    def with_teacher(self, file: Path) -> Protocol:
+        """The same with the teacher's weights from a file.
+
+        Raises:
+            InputError: The protocol has no teacher.
+        """
+        if self.distillation is None:
+            raise InputError(f"protocol {self.name} has no teacher; leave --teacher out")
+        held = dataclasses.replace(self.distillation, file=str(file))
+        return dataclasses.replace(self, distillation=held)
+
     def plain(self) -> dict[str, Any]:
         """Its settings as data for JSON, which identify a training; not what only describes it."""
         held = dataclasses.asdict(self)
+        if self.distillation is not None:  # where the file lies moves no figure
+            held["distillation"]["file"] = Path(self.distillation.file).name
         return {name: value for name, value in held.items() if name not in _DESCRIBING}
 
     def lines(self) -> list[str]:

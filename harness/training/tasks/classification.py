@@ -15,7 +15,7 @@ from harness.training.distilling import Distilled
 from harness.training.distributed import gathered
 from harness.training.folders import images
 from harness.training.folders.images import LabelledImages
-from harness.training.labels import classification_loss
+from harness.training.labels import LabelLoss, classification_loss
 from harness.training.modifying import classifier
 from harness.training.protocol import Protocol
 from harness.training.types import Data
@@ -26,10 +26,10 @@ class Classifier(nn.Module):
 
     Args:
         backbone: Gives logits (B, classes) of images (B, 3, H, W).
-        loss: Of images and targets, which it may mix, through the network.
+        loss: Of logits and labels; it mixes the batch before.
     """
 
-    def __init__(self, backbone: nn.Module, loss: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, loss: LabelLoss) -> None:
         super().__init__()
         self.backbone, self.loss = backbone, loss
 
@@ -37,6 +37,7 @@ class Classifier(nn.Module):
         """Losses by name, or without targets the logits."""
         if targets is None:
             return self.backbone(inputs)
+        inputs, targets = self.loss.mixed(inputs, targets)
         return {"labels": self.loss(self.backbone(inputs), targets)}
 
 

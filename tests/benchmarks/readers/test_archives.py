@@ -79,6 +79,9 @@ def test_cifar10_archive(tmp_path: Path) -> None:
     assert labels.tolist() == [9, 0, 1, 3, 4]
     assert labels.dtype == np.int64
     assert images.tolist() == _pixels(_images(3, 1)) + _pixels(_images(2, 2))
+    images, labels = archives.read_cifar(path, test=True)
+    assert labels.tolist() == [5]
+    assert images.tolist() == _pixels(_images(1, 3))
 
 
 def test_cifar100_archive(tmp_path: Path) -> None:
@@ -92,6 +95,8 @@ def test_cifar100_archive(tmp_path: Path) -> None:
     images, labels = archives.read_cifar(_archive(tmp_path / "cifar-100-python.tar.gz", members))
     assert labels.tolist() == [99, 7]
     assert images.tolist() == _pixels(_images(2, 0))
+    path = tmp_path / "cifar-100-python.tar.gz"
+    assert archives.read_cifar(path, test=True)[1].tolist() == [1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -160,7 +160,7 @@ def test_colour_options_are_on(weak: Augmentation, strong: Augmentation) -> None
 
 def test_lighting_is_alexnets() -> None:
     picture, strength = array(), 0.1
-    images = torch.stack(seen(made(lighting=strength), picture, 3000))
+    images = torch.stack(seen(made(lighting=strength), picture, 1500))
     shifts = images - plain(picture)
     assert float(shifts.std((2, 3)).max()) < 1e-6  # one colour for all pixels
     amounts = shifts.mean((2, 3)).T
@@ -169,7 +169,7 @@ def test_lighting_is_alexnets() -> None:
     )
     values = torch.tensor([0.2175, 0.0188, 0.0045])
     expected = strength**2 * vectors @ torch.diag(values**2) @ vectors.T
-    torch.testing.assert_close(torch.cov(amounts), expected, rtol=0.1, atol=2e-6)
+    torch.testing.assert_close(torch.cov(amounts), expected, rtol=0.15, atol=3e-6)
 
 
 def test_erasing_takes_one_rectangle_at_its_rate() -> None:
