@@ -20,6 +20,7 @@ extensions = [
     "_ext.docstrings",
     "_ext.gallery",
     "_ext.results",
+    "_ext.trainings",
 ]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
@@ -57,11 +58,11 @@ def curve_figure(
         planned: Epochs of the whole training; those not done stay empty.
         title: Of the figure.
     """
-    figure = style.Picture(figsize=(10.5, 4.6), layout="constrained")
+    engine = ConstrainedLayoutEngine(wspace=0.06)
+    figure = style.Picture(figsize=(10.5, 4.6), layout=engine)
     panels = figure.subplot_mosaic(
         [["loss", "metric"], ["rate", "metric"]], height_ratios=[2.6, 1], width_ratios=[1, 1]
     )
-    figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr]
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     epochs = history["epoch"].to_numpy(dtype=float)
     _loss_panel(panels["loss"], epochs, history)

@@ -24,6 +24,14 @@ NOT_RUN = {
     "harness search params vkdnw_agg az_nas --space mobilenetv2",
     "harness search vkdnw.entropy --algorithm walk --space uninas",
     "harness build model_coatnet.json",
+    "pip install nas-proxy-harness[train]",
+    "torchrun",
+    "harness train",
+    "harness truth make",
+    "harness truth scores",
+    "harness import-scores little.json",
+    "harness eval params flops nwot vkdnw --truth",
+    "harness eval train_little@little",
 }
 #: What several pages score, so that it is scored once.
 SCORED = "harness score vkdnw nwot --sample 20 --batch-size 8"
