@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import nn
 
 from benchmarks.errors import InputError
@@ -60,8 +62,8 @@ def backbone(described: Description, protocol: Protocol) -> nn.Module:
     multiples of 32.
 
     Args:
-        described: The architecture; the resolution of its dataset is that at which tables of
-            relative positions are kept, which other sizes interpolate.
+        described: The architecture. It is built for the space's first dataset, at whose
+            resolution tables of relative positions are kept; other sizes interpolate them.
         protocol: See there.
 
     Returns:
@@ -70,7 +72,8 @@ def backbone(described: Description, protocol: Protocol) -> nn.Module:
     Raises:
         InputError: The architecture has no stages at strides 4, 8, 16 and 32.
     """
-    made, name = network(described, protocol), described.benchmark.name
+    name, first = described.benchmark.name, next(iter(described.benchmark.space.datasets))
+    made = network(replace(described, dataset=first), protocol)
     if not isinstance(made, Staged):
         raise InputError(
             f"{protocol.task} needs maps at strides 4, 8, 16 and 32, and networks of {name} have "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol as Capability
 from typing import runtime_checkable
 
 from torch import nn
 
 from benchmarks.errors import InputError
+from benchmarks.types import HasSizedDataset
 from harness.inspect.describe import Description
 from harness.training import backbones
 from harness.training.protocol import Protocol
@@ -28,7 +30,7 @@ def classifier(described: Description, protocol: Protocol, classes: int) -> nn.M
     """The network of an architecture as a protocol trains it on labelled images.
 
     Args:
-        described: The architecture; its dataset fixes the resolution.
+        described: The architecture; it is built for the protocol's resolution.
         protocol: Its `network` says what is changed; what the space does not have is left out
             (`backbones.notes`).
         classes: Number of logits, whatever the dataset says.
@@ -40,9 +42,17 @@ def classifier(described: Description, protocol: Protocol, classes: int) -> nn.M
         InputError: The head of the network is no linear layer, or the protocol has a word that
             there is not.
     """
-    network = backbones.network(described, protocol)
+    network = backbones.network(_sized(described, protocol, classes), protocol)
     _set_classes(network, classes, described.benchmark.name)
     return modified(network, protocol)
+
+
+def _sized(described: Description, protocol: Protocol, classes: int) -> Description:
+    """The architecture at the protocol's resolution, where its space can be built for any."""
+    space = described.benchmark.space
+    if not isinstance(space, HasSizedDataset):
+        return described
+    return replace(described, dataset=space.sized_dataset(min(protocol.resolution), classes))
 
 
 def modified(network: nn.Module, protocol: Protocol) -> nn.Module:

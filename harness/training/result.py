@@ -17,7 +17,7 @@ class Training:
         title: What was trained, on what, in a line.
         facts: `identity`, what identifies the training: `space`, `architecture`, `task`,
             `protocol` (`Protocol.plain`), `data` (`Data.fingerprint`), `seed`, `gpus`,
-            `precision`, `weights`; and `environment`, `dataset`, `classes`, `images` (for
+            `precision`, `weights`; and `environment`, `classes`, `images`, `images` (for
             training), `metric`, `epochs` (done, planned), `model` (what the user called it),
             `device`. Plain data.
         protocol: The protocol in words.

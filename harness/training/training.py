@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from benchmarks.errors import InputError
-from benchmarks.types import HasSizedDataset
 from harness.inspect.describe import Description
 from harness.training import checkpoints
 from harness.training.backbones import notes
@@ -18,7 +17,7 @@ from harness.training.loop import Settings, Trainer
 from harness.training.protocol import Protocol
 from harness.training.result import Training
 from harness.training.seeding import seeded
-from harness.training.types import Data, Task
+from harness.training.types import Task
 
 CHECKPOINT, WEIGHTS = "checkpoint.pt", "weights.pt"
 
@@ -57,7 +56,7 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
         DivergedError: The loss is no finite number.
     """
     data = job.task.data(job.data, job.protocol)
-    described = sized(job.described, job.protocol, len(data.classes))
+    described = job.described
     with seeded("weights", settings.seed):
         network = job.task.network(described, job.protocol, len(data.classes))
     space, architecture = described.benchmark.name, described.architecture.id
@@ -84,7 +83,7 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
         checkpoints.save_weights(out / WEIGHTS, backbone, about)
     last = {str(name): float(value) for name, value in history.iloc[-1].items()}
     facts = {
-        "identity": identity, "dataset": described.dataset, "classes": len(data.classes),
+        "identity": identity, "classes": len(data.classes),
         "images": len(data.train), "metric": job.task.metric,
         "epochs": [len(history), job.protocol.epochs],
         "model": job.model, "device": device_words(settings.device),
@@ -103,24 +102,6 @@ def _figures(last: Mapping[str, float], costs: Mapping[str, float]) -> dict[str,
         "train_images_per_second": last["images_per_second"],
     }
     return figures | dict(costs) | speed
-
-
-def sized(described: Description, protocol: Protocol, classes: int) -> Description:
-    """The architecture at the protocol's resolution and a number of classes.
-
-    Raises:
-        InputError: The space has no such dataset.
-    """
-    space = described.benchmark.space
-    if not isinstance(space, HasSizedDataset):
-        return described
-    height, width = protocol.resolution
-    return replace(described, dataset=space.sized_dataset(min(height, width), classes))
-
-
-def data_of(task: Task, folder: Path, protocol: Protocol) -> Data:
-    """The images of a task; see `Task.data`."""
-    return task.data(folder, protocol)
 
 
 def precision_of(asked: str, device: str) -> str:
