@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("sphinx")
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
-from _ext import trainings  # noqa: E402
-from benchmarks import BENCHMARKS  # noqa: E402
-from harness.training import protocol  # noqa: E402
+from _ext import trainings
+from benchmarks import BENCHMARKS
+from harness.training import protocol
 
 
 def test_settings_are_those_of_the_files() -> None:
