@@ -82,14 +82,13 @@ def _group(name: str, value: Any) -> dict[str, str]:
         "init": held.get("init") == "space",
     }
     return {
-        f"{name}: {_title(each)}": _words(each, setting)
+        f"{name}: {_title(each)}": "" if idle.get(each) else _words(each, setting)
         for each, setting in held.items()
-        if not idle.get(each)
     }
 
 
 def _title(name: str) -> str:
-    return name.replace("_", " ").replace("gpu", "GPU")
+    return name.replace("_", " ").replace("gpu", "GPU").replace("warmup", "warm-up")
 
 
 def _words(name: str, value: object) -> str:
@@ -97,6 +96,8 @@ def _words(name: str, value: object) -> str:
         return f"{value[1]} × {value[0]}"
     if name == "per":
         return {"gpu": "GPU", "256": "256 images of a step", "run": "run"}[str(value)]
+    if name == "floor":
+        return short(float(str(value)))
     if value is None or value in ((), False, 0.0, "none"):
         return ""
     if isinstance(value, tuple):
