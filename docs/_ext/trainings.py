@@ -60,7 +60,7 @@ def settings(chosen: list[Protocol]) -> list[list[str]]:
 
 def _settings(chosen: Protocol) -> dict[str, str]:
     """What a protocol sets, in words; what is as if it were not there is left out."""
-    found = {}
+    found: dict[str, str] = {}
     for field in dataclasses.fields(chosen):
         value = getattr(chosen, field.name)
         if field.name in _GROUPS:
@@ -93,18 +93,18 @@ def _title(name: str) -> str:
 
 def _words(name: str, value: object) -> str:
     if name == "resolution" and isinstance(value, tuple):
-        return f"{value[1]} × {value[0]}"
-    if name == "per":
-        return {"gpu": "GPU", "256": "256 images of a step", "run": "run"}[str(value)]
-    if name == "floor":
-        return short(float(str(value)))
-    if value is None or value in ((), False, 0.0, "none"):
-        return ""
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    if isinstance(value, float):
-        return short(value)
-    return "yes" if value is True else str(value)
+        text = f"{value[1]} × {value[0]}"
+    elif name == "per":
+        text = {"gpu": "GPU", "256": "256 images of a step", "run": "run"}[str(value)]
+    elif name != "floor" and (value is None or value in ((), False, 0.0, "none")):
+        text = ""
+    elif isinstance(value, tuple):
+        text = ", ".join(map(str, value))
+    elif isinstance(value, float):
+        text = short(value)
+    else:
+        text = "yes" if value is True else str(value)
+    return text
 
 
 # ------------------------------------------------------------------ hours
