@@ -12,7 +12,7 @@ class Stages(nn.Module):
 
     def __init__(self, channels: Sequence[int] = (16, 32, 48, 64)) -> None:
         super().__init__()
-        self.stage_channels = tuple(channels)
+        self.stage_channels: Sequence[int] = tuple(channels)
         self.stem = _layer(3, channels[0], 2)
         before = (channels[0], *channels[:-1])
         self.blocks = nn.ModuleList(

@@ -91,7 +91,7 @@ def test_mask_rcnn_learns_scenes(tmp_path: Path) -> None:
         optimiser.param_groups[0]["lr"] = 1e-3 * min(1.0, (step + 1) / 20)
         losses: dict[str, Tensor] = network(images, targets)
         optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.stack(list(losses.values())).sum().backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
     after = judged(network, data)
@@ -152,7 +152,9 @@ def test_detections_are_at_the_size_of_the_image() -> None:
 def test_the_resolution_is_that_of_the_protocol() -> None:
     seen: list[tuple[int, ...]] = []
     network = Detector(Stages(), 3, (64, 96)).eval()
-    network.backbone.stem.register_forward_hook(lambda m, x, y: seen.append(tuple(x[0].shape)))
+    network.backbone.get_submodule("stem").register_forward_hook(
+        lambda m, x, y: seen.append(tuple(x[0].shape))
+    )
     network.detector.roi_heads.score_thresh = 1.0
     sizes = ((120, 160), (160, 120), (50, 200))
     with torch.no_grad():
@@ -300,7 +302,7 @@ def test_protocols_that_ask_for_something_else_are_refused(folder: Path) -> None
         ({"photometric": True}, "no augmentation photometric True"),
         ({"auto": "rand-m9"}, "no augmentation auto 'rand-m9'"),
     ):
-        augmentation = dataclasses.replace(given.augmentation, **change)  # type: ignore[arg-type]
+        augmentation = dataclasses.replace(given.augmentation, **change)
         with pytest.raises(InputError, match=said):
             TASK.data(folder, given.changed(augmentation=augmentation))
     with pytest.raises(InputError, match="60 x 100 is no multiple of 32"):
@@ -325,7 +327,7 @@ def test_networks_of_staged_spaces_are_trained_and_detect(
     network.detector.roi_heads.fg_bg_sampler = BalancedPositiveNegativeSampler(32, 0.125)
     image, target = data.train[0]
     losses = network.train()([image], [target])
-    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack(list(losses.values())).sum().backward()
     trained = [p for p in network.backbone.parameters() if p.requires_grad]
     assert trained
     assert all(p.grad is not None for p in trained)
