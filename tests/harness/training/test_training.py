@@ -56,10 +56,36 @@ def test_a_cell_learns_and_its_folder_shows_it_again(images: Path, tmp_path: Pat
     assert any((tmp_path / "out/tensorboard").iterdir())
 
 
+#: A classification, and what heads have of their own: sizes, crops, several losses.
+STOPPED: dict[str, dict[str, Any]] = {
+    "classification": {"model": CELL, "batch_size": 30},
+    "segmentation": {"model": MODEL, "space": "uninas", "batch_size": 4, "resolution": 64},
+    "detection": {"model": MODEL, "space": "uninas", "batch_size": 2, "resolution": 64},
+}
+
+
+@pytest.fixture(scope="module")
+def layouts(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Images of each task."""
+    folder = tmp_path_factory.mktemp("layouts")
+    scenes.ade20k(folder / "segmentation", train=12, val=2, size=64)
+    scenes.coco(folder / "detection", train=6, val=2, size=64)
+    return {
+        "classification": images,
+        "segmentation": folder / "segmentation",
+        "detection": folder / "detection",
+    }
+
+
+@pytest.mark.parametrize("task", STOPPED)
 def test_a_stopped_training_goes_on_to_the_same_curve(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Any, layouts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train(images, tmp_path / "whole", batch_size=30)
+    def run(out: str, **more: Any) -> Training:
+        given = {"epochs": 2, "workers": 0, "progress": False} | STOPPED[task] | more
+        return harness.train(data=layouts[task], out=tmp_path / out, task=task, **given)
+
+    whole = run("whole")
     save, kept = checkpoints.save, []
 
     def stop_after_one(path: Path, content: dict[str, Any]) -> None:
@@ -69,11 +95,11 @@ def test_a_stopped_training_goes_on_to_the_same_curve(
 
     monkeypatch.setattr(checkpoints, "save", stop_after_one)
     with pytest.raises(KeyboardInterrupt):
-        train(images, tmp_path / "stopped", batch_size=30, checkpoint_every=4)
+        run("stopped", checkpoint_every=2)
     monkeypatch.undo()
-    assert kept == [4]
-    again = train(images, tmp_path / "stopped", batch_size=30, checkpoint_every=4)
-    for column in ("loss", "rate", "top1"):
+    assert kept == [2]
+    again = run("stopped", checkpoint_every=2)
+    for column in ("loss", "rate", str(whole.facts["metric"])):
         assert list(again.history[column]) == list(whole.history[column])
 
 
