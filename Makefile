@@ -35,7 +35,7 @@ TORCH_TRAIN ?= torch==2.14.1 torchvision==0.29.1
 READY_TRAIN := $(VENV_TRAIN)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-train eval tables search docs test lint typecheck unit unit-train check bench results clean
+.PHONY: help setup setup-train eval tables search docs test lint typecheck unit unit-train check bench results truth clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -129,6 +129,18 @@ results: $(READY_PREDICT) ## Regenerate what is committed under results/ (a day 
 	$(HARNESS) search params vkdnw_agg az_nas --space mobilenetv2 --dataset imagenet-64-10 --iterations 300 --population 64 --max-flops 450e6 --max-layers 14 --batch-size 16 $(INTO) $(ARGS)
 	$(HARNESS) search vkdnw.entropy --algorithm walk --space uninas --dataset imagenet-32 --iterations 150 --seed 1 --max-params 30e6 --batch-size 8 $(INTO) $(ARGS)
 	$(HARNESS) build $(COMMITTED)/uninas/imagenet-32/search/winners/walk_vkdnw.entropy_1.json --dataset imagenet --save $(COMMITTED)/uninas/imagenet-32/search/winner.json --draw $(COMMITTED)/uninas/imagenet-32/search/winner
+
+# Short trainings of 40 cells on real images, as ground truth and as a proxy (an hour on two cores).
+LITTLE = $(COMMITTED)/nasbench201/truth/truth.csv
+AGAINST_LITTLE = params flops layers vkdnw vkdnw_agg az_nas nwot synflow zico grad_norm jacov
+truth: $(READY) $(READY_TRAIN) ## Train a little: ground truth of our own, and how it ranks beside proxies
+	$(VENV_TRAIN)/bin/harness truth make --data cifar10 --cells 40 --epochs 6 --seeds 2 --batch-size 64 --out $(LITTLE)
+	$(HARNESS) truth scores $(LITTLE) --name train_little --out $(COMMITTED)/nasbench201/truth/twice.json
+	$(HARNESS) truth scores $(LITTLE) --name train_little --seed 0 --out $(COMMITTED)/nasbench201/truth/once.json
+	$(HARNESS) import-scores $(COMMITTED)/nasbench201/truth/twice.json
+	$(HARNESS) import-scores $(COMMITTED)/nasbench201/truth/once.json
+	$(HARNESS) eval train_little@twice train_little@once $(AGAINST_LITTLE) --archs $(COMMITTED)/nasbench201/truth/twice.txt --against train_little@twice --label train_little --only $(INTO) $(ARGS)
+	$(HARNESS) eval $(AGAINST_LITTLE) --truth $(LITTLE) --label own_truth --only $(INTO) $(ARGS)
 
 clean: ## Remove .venv and caches; results stay
 	rm -rf $(VENV) $(VENV_TRAIN) .mypy_cache .ruff_cache .pytest_cache .hypothesis build docs/_build docs/proxies *.egg-info
