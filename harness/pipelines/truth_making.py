@@ -177,6 +177,11 @@ def _planned(choice: TruthChoice) -> _Plan:
     how = _protocol(choice, benchmark)
     side = how.resolution[0]
     found = images.read(choice.data, side)
+    if len(found.train) < how.batch_per_gpu:
+        raise InputError(
+            f"{choice.data}: {len(found.train):,} training images do not fill a step of "
+            f"{how.batch_per_gpu}; use a smaller --batch-size"
+        )
     dataset = _dataset(benchmark, choice.data, side, len(found.classes))
     archs, words = _architectures(choice, benchmark, dataset.name)
     counts = (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from benchmarks.errors import InputError
 from benchmarks.types import derive_seed
@@ -95,7 +95,7 @@ class _Seeded(Dataset[Any]):
 
     def __getitem__(self, key: tuple[int, int]) -> Any:
         with seeded("image", self.seed, *key):
-            return self.samples[key[1]]
+            return _item(self.samples, key[1])
 
 
 class _Plain(Dataset[Any]):
@@ -108,7 +108,34 @@ class _Plain(Dataset[Any]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Any:
-        return self.samples[index]
+        return _item(self.samples, index)
+
+
+def _item(samples: Samples, index: int) -> Any:
+    """An item, or the error that stands for it: a worker's own would come with its traceback."""
+    try:
+        return samples[index]
+    except InputError as error:
+        return error
+
+
+class _Collate:
+    """Makes a batch of items, or gives the first error among them."""
+
+    def __init__(self, collate: Callable[[list[Any]], Any] | None) -> None:
+        self._collate = default_collate if collate is None else collate
+
+    def __call__(self, items: list[Any]) -> Any:
+        faults = [item for item in items if isinstance(item, InputError)]
+        return faults[0] if faults else self._collate(items)
+
+
+def _sound(batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches; raises the error that stands for one."""
+    for batch in batches:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
 
 
 def training_batches(
@@ -123,13 +150,16 @@ def training_batches(
         end: Step to end before.
         workers: Processes that load; 0: this one.
         pinned: In memory from which a GPU copies faster.
+
+    Raises:
+        InputError: An image cannot be read.
     """
-    return iter(
+    return _sound(
         DataLoader(
             _Seeded(data.train, plan.seed),
             batch_sampler=_Lanes(plan, first, end),
             num_workers=workers,
-            collate_fn=data.collate,
+            collate_fn=_Collate(data.collate),
             pin_memory=pinned,
         )
     )
@@ -138,15 +168,19 @@ def training_batches(
 def validation_batches(
     data: Data, group: Group, batch: int, *, workers: int, pinned: bool
 ) -> Iterator[Any]:
-    """The batches of this process of the validation images, in order, each image once."""
+    """The batches of this process of the validation images, in order, each image once.
+
+    Raises:
+        InputError: An image cannot be read.
+    """
     mine = range(group.rank, len(data.validation), group.size)
-    return iter(
+    return _sound(
         DataLoader(
             _Plain(data.validation),
             batch_size=batch,
             sampler=mine,
             num_workers=workers,
-            collate_fn=data.collate,
+            collate_fn=_Collate(data.collate),
             pin_memory=pinned,
         )
     )

@@ -199,3 +199,16 @@ def test_precision_is_lowered_where_it_is_asked_for(images: Path, tmp_path: Path
     assert other == pytest.approx(one, rel=0.3)
     state = checkpoints.load(tmp_path / "low/weights.pt")["weights"]
     assert all(t.dtype == torch.float32 for t in state.values() if t.is_floating_point())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_image_is_named_whoever_loads_it(
+    workers: int, images: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(images, tmp_path / "images")
+    spoiled = next((tmp_path / "images/train/1_circle").iterdir())
+    spoiled.write_bytes(spoiled.read_bytes()[:60])
+    with pytest.raises(InputError) as raised:
+        train(tmp_path / "images", tmp_path / "out", workers=workers)
+    assert str(raised.value).startswith(f"{spoiled} is no readable image")
+    assert "Traceback" not in str(raised.value)
