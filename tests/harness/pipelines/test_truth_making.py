@@ -59,7 +59,7 @@ def test_a_table_of_a_seeded_sample(tmp_path: Path) -> None:
     assert made.agreement.n == 12 - len(table.failed)
     for words in (
         "24 trainings: a seeded random 12 of the 9,445 of reachable (seed 0), 2 seed(s) from 0",
-        "30 to train on, 9 to validate on, 3 classes",
+        "300 to train on, 9 to validate on, 3 classes",
         "NAS-Bench-201's training",
         "to decide a difference of 0.05",
         "a training takes 1 s; ",
@@ -197,6 +197,7 @@ def test_cifar10_by_name_is_the_benchmarks_own_dataset(
         ({"protocol": "nasbench202"}, "unknown protocol 'nasbench202', did you mean nasbench201"),
         ({"protocol": "uninas_detection"}, "of detection; ground truth is of classification"),
         ({"space": "nasbench203"}, "unknown benchmark"),
+        ({"batch_size": 301}, "300 training images do not fill a step of 301"),
         ({"resolution": 30}, "no NAS-Bench-201 dataset 'images-30-3'"),
         ({"cells": 2}, "2 architectures cannot be ranked"),
         ({"cells": 10_000}, "a sample of 10000 cannot be drawn"),
@@ -283,7 +284,7 @@ def test_proxies_are_evaluated_on_the_table(
     assert set(table["n"]) == {n}
     for words in (
         "val accuracy after 3 epochs, mean over 2 trainings; source: mine.csv",
-        "images: flowers, 30 to train on, 9 to validate on, 3 classes",
+        "images: flowers, 300 to train on, 9 to validate on, 3 classes",
         f"all of the {n} of the truth table",
         f"two trainings of the same {n} architectures agree at tau",
     ):

@@ -25,8 +25,8 @@ class Images:
 
 def images(data: str = "flowers", resolution: int | None = None) -> Images:
     """Images of three classes."""
-    print_of = {"name": data, "images": [30, 9]}
-    return Images(range(30), range(9), ("a", "b", "c"), print_of)
+    print_of = {"name": data, "images": [300, 9]}
+    return Images(range(300), range(9), ("a", "b", "c"), print_of)
 
 
 def share(*parts: object) -> float:
