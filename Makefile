@@ -82,7 +82,7 @@ search: $(READY) ## A proxy finds an architecture: make search PROXY='vkdnw_agg 
 	$(HARNESS) search $(PROXY) --space $(BENCHMARK) --dataset $(DATASET) $(ALGORITHM:%=--algorithm %) \
 	  --iterations $(ITERATIONS) --population $(POPULATION) $(if $(MAX_FLOPS),--max-flops $(MAX_FLOPS)) --seeds $(SEEDS) $(TO) $(ARGS)
 
-setup-train: $(READY_TRAIN) ## Make .venv-train with the harness and what training needs
+setup-train: $(READY_TRAIN) ## Make .venv-train: the harness and what training needs, another torch of 5 GB
 
 docs: $(READY_DEV) ## The pages as HTML in docs/_build/html; a warning is an error
 	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
@@ -99,7 +99,7 @@ typecheck: $(READY_DEV) ## mypy, strict
 unit: $(READY_OFFICIAL) ## pytest, with doctests
 	$(VENV)/bin/python -m pytest
 
-unit-train: $(READY_TRAIN) ## pytest of what trains, in its own environment
+unit-train: $(READY_TRAIN) ## pytest of what trains, in .venv-train
 	$(VENV_TRAIN)/bin/python -m pytest tests/harness/training harness/training
 
 check: $(READY) ## Golden scores and tau of every proxy on 64 cells; UPDATE=1 rewrites the baseline

@@ -19,7 +19,7 @@ _SAID = {
     "source": "the paper, and where in it",
     "title": "a short name, such as Table 1",
     "protocol": "how the models were trained, and what is counted",
-    "group": "name | task | protocol | HEIGHTxWIDTH | classes | training images",
+    "group": "name | task | protocol | HEIGHTxWIDTH | classes | images to train | to validate",
     "column": "name | group | title | size.FIGURE / UNIT, trained.FIGURE, or nothing",
     "known": "model = name of the architecture in the space",
     "note": "what else a reader should know",
@@ -40,6 +40,7 @@ class Group:
         resolution: (height, width) of the images at which FLOPs are counted.
         classes: Of the data set.
         images: That the data set has at least for training; fewer are a part of it.
+        validation: That it has at least for validation.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Group:
     resolution: tuple[int, int]
     classes: int
     images: int
+    validation: int
 
 
 @dataclass(frozen=True)
@@ -196,15 +198,15 @@ def _fields(line: str, kind: str, name: str, count: int) -> list[str]:
 
 
 def _group(line: str, name: str) -> Group:
-    title, task, protocol, size, classes, images = _fields(line, "group", name, 6)
+    title, task, protocol, size, *counts = _fields(line, "group", name, 7)
     sides = re.fullmatch(r"(\d+)x(\d+)", size)
-    if task not in _TASKS or not sides or not (classes.isdecimal() and images.isdecimal()):
+    if task not in _TASKS or not sides or not all(map(str.isdecimal, counts)):
         raise InputError(
             f"{name}: '# group: {line}' should be '# group: {_SAID['group']}', the task one of "
             f"{', '.join(_TASKS)}"
         )
     resolution = (int(sides[1]), int(sides[2]))
-    return Group(title, task, protocol, resolution, int(classes), int(images))
+    return Group(title, task, protocol, resolution, *map(int, counts))
 
 
 def _column(line: str, name: str, groups: Sequence[str]) -> Column:

@@ -34,7 +34,7 @@ __all__ = [
 #: Where results go that nobody gave a place: each run may overwrite those of the one before.
 SCRATCH = Path("harness-out")
 #: Where trainings are looked for that are to stand beside a paper's.
-TRAINED = (Path("results"), SCRATCH)
+TRAINED = (Path("results"), Path("trained"), SCRATCH)
 #: The regression check's baseline; it travels with the package.
 BASELINE = Path(__file__).parent / "pipelines" / "baseline.json"
 

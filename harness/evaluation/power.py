@@ -216,18 +216,23 @@ def lines(n: int, assumed: Assumed, wanted: float = 0.05) -> list[str]:
         )
     smallest = smallest_difference(n, assumed)
     decides = "no difference" if math.isnan(smallest) else f"a difference of {smallest:.2f}"
-    interval, difference = (
-        needed_for_interval(wanted, assumed),
-        needed_for_difference(wanted, assumed),
-    )
+    interval = _counted(needed_for_interval, wanted, assumed)
+    difference = _counted(needed_for_difference, wanted, assumed)
     return [
         of,
         f"with {n:,} architectures the 95 % interval of tau is about "
         f"+-{interval_width(n, assumed):.2f}, and {decides} between two proxies is decided "
         f"(paired, with probability {assumed.power:g})",
-        f"for +-{wanted:g} {interval:,} architectures are needed, to decide a difference of "
-        f"{wanted:g} {difference:,}",
+        f"an interval of +-{wanted:g} takes {interval} architectures, deciding a difference of "
+        f"{wanted:g} takes {difference}",
     ]
+
+
+def _counted(needed: Callable[[float, Assumed], int], wanted: float, assumed: Assumed) -> str:
+    try:
+        return f"{needed(wanted, assumed):,}"
+    except ValueError:
+        return f"more than {_MOST:,}"
 
 
 def after(assumed: Assumed, retraining: float, seeds: int) -> Assumed:

@@ -181,6 +181,7 @@ class Meter:
             f"{'; ' if note else ''}{note}",
             markup=False,
             highlight=False,
+            soft_wrap=True,
         )
 
     def __enter__(self) -> Meter:

@@ -58,10 +58,10 @@ def table(name: str) -> tuple[Benchmark, TrainedTable]:
     known = [each for each in BENCHMARKS if BENCHMARKS[each].trained]
     if first not in {alias for each in known for alias in (each, *BENCHMARKS.aliases(each))}:
         alike = near(name, names())
-        hint = f"; did you mean {' or '.join(alike)}?" if alike else ""
+        hint = f" (did you mean {' or '.join(alike)}?)" if alike else ""
         raise InputError(
-            f"there are no results in {name}, and no table of trained models is called so{hint} "
-            f"Name a folder of results, or one of {', '.join(names())}"
+            f"there are no results in {name}, and no table of trained models is called so{hint}; "
+            f"name a folder of results, or one of {', '.join(names())}"
         )
     benchmark = BENCHMARKS[first]
     key = key or next(iter(benchmark.trained))
@@ -278,7 +278,9 @@ def _trained(row: _Row, column: Column, group: Group) -> _Ours:
         alike.setdefault(_without_seed(each.result), []).append(each)
     if not alike:
         return _Ours()
-    chosen = max(alike.values(), key=lambda trainings: _nearness(trainings, group))
+    nearest = max(alike.values(), key=lambda trainings: _nearness(trainings, group))
+    # The same seed again is the same training.
+    chosen = list({each.result.facts["identity"]["seed"]: each for each in nearest}.values())
     values = [each.result.figures.get(column.figure, math.nan) for each in chosen]
     notes = [*row.notes, *_words(chosen, group)]
     left = len(of_task) - len(chosen)
@@ -328,8 +330,17 @@ def differences(result: Training, group: Group) -> Iterator[str]:
         yield "the number of training images is not known"
     elif images < group.images:
         yield f"{images:,} training images, not {group.images:,} of {group.name}"
-    if group.task == "classification" and identity.get("weights", "drawn") != "drawn":
-        yield f"begun with the weights of {identity['weights']}"
+    judged = result.facts.get("validation")
+    if not isinstance(judged, int):
+        yield "the number of validation images is not known"
+    elif judged < group.validation:
+        yield f"{judged:,} validation images, not {group.validation:,} of {group.name}"
+    begun = identity.get("weights", "drawn")
+    if group.task == "classification" and begun != "drawn":
+        yield f"begun with the weights {begun}"
+    if group.task != "classification" and begun == "drawn":
+        yield "begun with drawn weights, none of ImageNet"
+    yield from result.facts.get("lacking", ())
 
 
 def _settings(held: Mapping[str, Any], group: Group) -> Iterator[str]:

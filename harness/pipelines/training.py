@@ -15,14 +15,14 @@ from benchmarks.types import Benchmark
 from harness.inspect.describe import Description, described
 from harness.pipelines.progress import Meter
 from harness.report import folders
-from harness.report.environment import environment
+from harness.report.environment import TRAINING, environment
 from harness.training.protocol import Protocol, protocol
 
 if TYPE_CHECKING:
     from harness.training.result import Training
 
 KIND = "training"
-_SHOWN = 100
+_SHOWN, _LABEL = 100, 32
 #: Packages of the extra, by what Python calls them.
 _PACKAGES = {
     "timm": "timm", "torchvision": "torchvision", "torchmetrics": "torchmetrics",
@@ -105,24 +105,30 @@ def train(choice: TrainingChoice, out: Path, *, force: bool, console: Console) -
     task = tasks.task(choice.task)
     architecture = described(choice.model, choice.space)
     asked = chosen_protocol(choice, architecture.benchmark)
-    job = single.Job(task, architecture, asked, choice.data, choice.weights, choice.name)
+    job = single.Job(
+        task, architecture, asked, choice.data, choice.weights, choice.name, _label(choice.model)
+    )
     group, device = distributed.joined(resolve_device(choice.device))
     try:
         _claim(out, force=force)
         speaking = console if group.first else Console(quiet=True)
-        for line in _lines(asked, architecture, group.size * choice.accumulate):
-            speaking.print(line, highlight=False, markup=False, soft_wrap=True)
+        lines = _lines(asked, architecture, group.size * choice.accumulate)
+
+        def on_begin(step: int, total: int) -> None:
+            for line in [*lines, *_going_on(step, total)]:
+                speaking.print(line, highlight=False, markup=False, soft_wrap=True)
+
         with Meter(speaking, choice.task, "steps") as meter:
             settings = Settings(
                 seed=choice.seed, group=group, accumulate=choice.accumulate, device=device,
                 precision=single.precision_of(choice.precision, device),
-                workers=_workers(choice.workers, group.size),
-                every=choice.every, on_step=_Watch(meter),
+                workers=_workers(choice.workers),
+                every=choice.every, on_begin=on_begin, on_step=_Watch(meter),
             )  # fmt: skip
             found = single.train(job, settings, out)
     finally:
         distributed.left()
-    return replace(found, facts={**found.facts, "environment": environment()})
+    return replace(found, facts={**found.facts, "environment": environment(TRAINING)})
 
 
 def _claim(out: Path, *, force: bool) -> None:
@@ -141,11 +147,25 @@ def _lines(protocol: Protocol, architecture: Description, gpus: int) -> list[str
     return [shown, *protocol.lines(), f"here: {images}"]
 
 
-def _workers(asked: int | None, processes: int) -> int:
-    """Processes that load images for one process: its share of the cores, without itself."""
+def _label(model: str | Path) -> str:
+    """A short text that names an architecture, or its file's name."""
+    text = Path(model).stem if Path(str(model)).suffix in (".json", ".txt") else str(model)
+    return text if len(text) <= _LABEL else ""
+
+
+def _going_on(step: int, total: int) -> list[str]:
+    if step == total:
+        return [f"all {total:,} steps were done before; nothing is trained again"]
+    return [f"goes on from step {step:,} of {total:,}"] if step else []
+
+
+def _workers(asked: int | None) -> int:
+    """Processes that load images for one process: its share of this machine's cores, without
+    itself."""
     from harness.scoring.workers import available_cores  # noqa: PLC0415
 
-    return max(0, available_cores() // processes - 1) if asked is None else asked
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(0, available_cores() // here - 1) if asked is None else asked
 
 
 class _Watch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _SPLIT = "val"
 #: Draws from a space without end for each architecture that is wanted.
 _TRIES = 100
+#: Tau of two trainings that a plan reckons with, and the difference that it is to decide.
+_AGREEMENTS, _WANTED = (0.8, 0.6), 0.05
 #: Fewer cannot be ranked.
 _FEWEST = 3
 
@@ -55,7 +58,7 @@ class TruthChoice:
     retry_failed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TruthMade:
     """A truth table of the user's own, or what one would need.
 
@@ -70,6 +73,12 @@ class TruthMade:
     table: own.OwnTable | None
     agreement: Agreement | None
     lines: Sequence[str]
+
+    def __repr__(self) -> str:
+        """The file, and how many architectures it has."""
+        if self.table is None:
+            return f"<TruthMade: a plan of {len(self.lines)} lines; see .lines>"
+        return f"<TruthMade: {self.path}, {self.table.frame['arch'].nunique():,} architectures>"
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,7 @@ class _Plan:
             f"images: {self.setting.data}, {self.counts}",
             *self.setting.protocol.lines(),
             *power.lines(len(self.archs), power.Assumed()),
+            f"that is of trainings that agree entirely; {_noisy(len(self.seeds))}",
         ]
 
 
@@ -136,7 +146,7 @@ def make(
     work: Callable[..., Outcome] | None = None,
 ) -> TruthMade:
     """See `harness.api.make_truth`; `work` does one training instead of the trainer."""
-    if work is None:
+    if work is None and not plan_only:
         check_packages()
     from harness.training.truth import Journal  # noqa: PLC0415 - torch takes seconds
 
@@ -148,10 +158,13 @@ def make(
     if plan_only:
         return TruthMade(None, None, None, lines)
     journal = Journal(out.with_name(f"{out.name}.trainings"), plan.identity)
-    outcomes = _train(plan, choice, journal, console, work)
+    try:
+        outcomes = _train(plan, choice, journal, console, work)
+    finally:
+        journal.close()
     table, agreed = _table(plan, outcomes, out.name)
     own.write(table, out)
-    ended = _ending(plan, table, agreed, out)
+    ended = _ending(plan, table, agreed, out, journal.count)
     for line in ended:
         _say(console, line)
     return TruthMade(out, table, agreed, [*lines, *ended])
@@ -159,6 +172,16 @@ def make(
 
 def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _noisy(seeds: int) -> str:
+    """How many architectures are needed where trainings are draws."""
+    said = []
+    for agreement in _AGREEMENTS:
+        assumed = power.Assumed(retraining=agreement, seeds=seeds)
+        needed = power.needed_for_difference(_WANTED, assumed)
+        said.append(f"{needed:,} where two agree at tau {agreement:g}")
+    return f"to decide a difference of {_WANTED:g} it takes {' and '.join(said)}"
 
 
 # ------------------------------------------------------------------ before training
@@ -371,16 +394,21 @@ def _table(
         frame=pd.DataFrame(rows, columns=list(own.FILE_COLUMNS)),
     )
     agreed = between_seeds(table.repeats(), name)
-    if agreed is None:
-        return table, None
+    if agreed is None or math.isnan(agreed.tau[0]):
+        return table, agreed
     said = "tau {:.3f} [{:.3f}, {:.3f}]".format(*agreed.tau)
     said += f" on {agreed.n:,} architectures, {agreed.sources[1]}"
     return replace(table, agreement=said), agreed
 
 
-def _ending(plan: _Plan, table: own.OwnTable, agreed: Agreement | None, out: Path) -> list[str]:
+def _ending(
+    plan: _Plan, table: own.OwnTable, agreed: Agreement | None, out: Path, kept: int
+) -> list[str]:
     """What came out, what it can decide, and what to do with it."""
     lines = [f"Written to {out}: {table.frame['arch'].nunique():,} architectures"]
+    if kept > len(plan.trainings):
+        more = kept - len(plan.trainings)
+        lines.append(f"{more:,} more trainings are kept, of cells or seeds not asked for")
     if table.failed:
         lines.append(
             f"{len(table.failed):,} architectures have a failed training and are left out of what "
@@ -390,6 +418,8 @@ def _ending(plan: _Plan, table: own.OwnTable, agreed: Agreement | None, out: Pat
         lines.append(f"two trainings of the same architectures agree: {table.agreement}")
         seen = power.Assumed(retraining=agreed.tau[0], seeds=len(plan.seeds))
         lines += power.lines(agreed.n, seen)
+    elif agreed is not None and math.isnan(agreed.tau[0]):
+        lines.append("all accuracies are equal: nothing can be ranked by them; look at the images")
     elif agreed is not None:
         lines.append(
             f"two trainings of the same architectures do not agree ({table.agreement}): nothing "

@@ -82,6 +82,9 @@ def cells(result: Training) -> list[list[str]]:
     named = [*FIGURES, *(name for name in result.figures if name not in FIGURES)]
     body = []
     for name in named:
+        alone = name.removesuffix("_with_head")
+        if name != alone and result.figures.get(name) == result.figures.get(alone):
+            continue  # the network is its own head
         if name in result.figures:
             shown = FIGURES.get(name, Shown(name.replace("_", " ")))
             body.append([shown.title, number(result.figures[name] / shown.unit, shown.digits)])

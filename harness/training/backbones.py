@@ -31,8 +31,7 @@ def network(described: Description, protocol: Protocol) -> nn.Module:
         InputError: The space has no such dataset, or the architecture does not fit it.
     """
     space, settings = described.benchmark.space, protocol.network
-    has_se = isinstance(space, HasSqueezeExcitation)
-    se = has_se and (settings.se or described.se)
+    se = has_se(described, protocol)
     if settings.drop_path and isinstance(space, HasDropPath):
         return space.network_with(
             described.architecture, described.dataset, drop_path=settings.drop_path, se=se
@@ -41,6 +40,13 @@ def network(described: Description, protocol: Protocol) -> nn.Module:
         assert isinstance(space, HasSqueezeExcitation)
         return space.network_with_se(described.architecture, described.dataset)
     return space.network(described.architecture, described.dataset)
+
+
+def has_se(described: Description, protocol: Protocol) -> bool:
+    """Whether the network has squeeze-and-excitation: protocol or description ask for it, and the
+    space has it."""
+    space = described.benchmark.space
+    return isinstance(space, HasSqueezeExcitation) and (protocol.network.se or described.se)
 
 
 def notes(described: Description, protocol: Protocol) -> list[str]:

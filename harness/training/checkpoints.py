@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -65,6 +66,8 @@ def resumed(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     found = load(path)
     held = found.get("identity", {})
     differing = [n for n in {**identity, **held} if _plain(identity.get(n)) != _plain(held.get(n))]
+    if "task" in differing:
+        differing = ["task"]  # all else follows
     if differing:
         said = "; ".join(_difference(n, held.get(n), identity.get(n)) for n in differing)
         raise InputError(
@@ -106,8 +109,30 @@ def save_weights(path: Path, backbone: nn.Module, about: Mapping[str, Any]) -> N
     save(path, {"about": dict(about), "weights": state})
 
 
+def about(path: Path) -> dict[str, Any]:
+    """What `save_weights` was told of the weights in a file.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return dict(load(path).get("about", {}))
+
+
+def digest(path: Path) -> str:
+    """Twelve digits that identify the content of a file.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+
+
 def load_weights(path: Path, backbone: nn.Module, space: str, architecture: str) -> list[str]:
-    """Put the weights of `save_weights`, or of a checkpoint, into a network.
+    """Put the weights of `save_weights` into a network.
 
     Args:
         path: The file.
@@ -123,11 +148,13 @@ def load_weights(path: Path, backbone: nn.Module, space: str, architecture: str)
         InputError: The file is damaged, or of another architecture.
     """
     found = load(path)
-    about = found.get("about", {})
-    if (about.get("space"), about.get("architecture")) != (space, architecture):
+    told = found.get("about", {})
+    if not told:
+        raise InputError(f"{path} holds no weights alone; name the weights.pt that lies beside it")
+    if (told.get("space"), told.get("architecture")) != (space, architecture):
         raise InputError(
-            f"{path} holds weights of another model ({about.get('space')} "
-            f"{_short(about.get('architecture'))}, not {space} {_short(architecture)}); name a "
+            f"{path} holds weights of another model ({told.get('space')} "
+            f"{_short(told.get('architecture'))}, not {space} {_short(architecture)}); name a "
             "weights.pt that harness train wrote for this one"
         )
     held: dict[str, Tensor] = found.get("weights", {})
@@ -138,6 +165,11 @@ def load_weights(path: Path, backbone: nn.Module, space: str, architecture: str)
     ]  # fmt: skip
     missing = [n for n in own if n not in held]
     kept = [*strange, *missing]
+    if missing and told.get("task") not in (None, "classification"):
+        raise InputError(
+            f"{path} was written by a training of {told['task']}, whose network has no "
+            f"{missing[0]}; begin with the weights of a classification"
+        )
     if any(not name.startswith(("classifier.", "head.")) for name in kept):
         raise InputError(
             f"{path} does not fit the network: {kept[0]} is "

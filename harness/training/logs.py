@@ -37,6 +37,11 @@ class Logs:
         if self._folder is not None:
             self._writer = SummaryWriter(str(self._folder / EVENTS), purge_step=step)
 
+    @property
+    def loss(self) -> float:
+        """That of the step that was logged last; NaN: none was."""
+        return self.rows[-1]["loss"] if self.rows else float("nan")
+
     def step(self, step: int, rate: float, losses: Mapping[str, Tensor]) -> None:
         """Log a step, if it is one that is logged."""
         if self._folder is None or step % _EVERY:

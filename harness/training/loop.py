@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
+from benchmarks.errors import InputError
 from harness.scoring.devices import synchronise
 from harness.training import checkpoints, loading
 from harness.training.distributed import Group, LaneStatistics, gathered, merge_statistics
@@ -46,6 +49,7 @@ class Settings:
         every: Steps between checkpoints; one is written after each epoch too.
         validating: Epochs between validations; one follows the last epoch in any case.
         logs: Folder of history, steps and TensorBoard; None: none are written.
+        on_begin: Called in the first process with the step that it begins at, and of all.
         on_step: Called in the first process with steps done, of all, and a note.
     """
 
@@ -59,6 +63,7 @@ class Settings:
     every: int = 1000
     validating: int = 1
     logs: Path | None = None
+    on_begin: Callable[[int, int], None] = lambda step, total: None
     on_step: Callable[[int, int, str], None] = lambda done, total, note: None
 
 
@@ -84,6 +89,8 @@ class Trainer:
         settings: Settings,
         identity: Mapping[str, Any],
     ) -> None:
+        if settings.device.startswith("cuda"):
+            torch.cuda.set_device(settings.device)  # else pinned memory takes some of the first GPU
         self.data, self.protocol, self.settings = data, protocol, settings
         self.identity = dict(identity)
         self.plan = Plan(
@@ -102,7 +109,9 @@ class Trainer:
         self._logs = Logs(settings.logs if settings.group.first else None)
         self._sums = _Sums()
         self._statistics = LaneStatistics(self.network, settings.accumulate)
+        self._speed = _Speed(self.plan.lanes * self.plan.batch)
         self._resume()
+        self._agree()
 
     @property
     def judged(self) -> nn.Module:
@@ -119,6 +128,10 @@ class Trainer:
         Raises:
             DivergedError: A loss is no finite number; the checkpoint before it is kept.
         """
+        if self.settings.group.first:
+            self.settings.on_begin(self.step, self.total)
+        if self.step and len(self.history) < self.step // self.plan.steps:
+            self._validate_epoch()  # killed between an epoch's checkpoint and its validation
         if self.step < self.total:
             self._train()
         return pd.DataFrame(self.history)
@@ -134,14 +147,11 @@ class Trainer:
         model = self._parallel()
         self._logs.begin(self.step)
         while self.step < self.total:
-            rate = self._step(model, batches)
+            self._step(model, batches)
             self.step += 1
-            epoch, place = divmod(self.step, steps)
-            if place == 0:
-                self._end_epoch(epoch, rate)
+            if self.step % steps == 0:
+                self._end_epoch()
             elif self.step % settings.every == 0:
-                means, _ = self._sums.means()
-                self._check(sum(means.values()), epoch + 1, rate)
                 self._save()
             if settings.group.first:
                 settings.on_step(self.step, self.total, self._note())
@@ -153,6 +163,9 @@ class Trainer:
             alone: nn.Module = self.network
             return alone
         on_gpu = self.settings.device != "cpu"
+        # It is called by another name in later versions; and of some networks every part is used.
+        warnings.filterwarnings("ignore", message="broadcast_buffers", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
         shared: nn.Module = DistributedDataParallel(
             self.network,
             device_ids=[self.settings.device] if on_gpu else None,
@@ -161,8 +174,7 @@ class Trainer:
         )
         return shared
 
-    def _step(self, model: nn.Module, batches: Iterator[Any]) -> float:
-        """One step; returns its learning rate."""
+    def _step(self, model: nn.Module, batches: Iterator[Any]) -> None:
         rate, started = self._rates.set(self.step), time.perf_counter()
         settings = self.settings
         self.network.train()
@@ -189,7 +201,7 @@ class Trainer:
             self._ema.update(self.network, step=self.step)
         self._sums.seconds += time.perf_counter() - started
         self._logs.step(self.step, rate, losses)
-        return rate
+        self._speed.step()
 
     def _shared(self, model: nn.Module, last: bool) -> contextlib.AbstractContextManager[None]:
         """Gradients are summed over the processes once a step, with its last lane."""
@@ -204,17 +216,21 @@ class Trainer:
 
     # ---------------------------------------------------------------- epochs
 
-    def _end_epoch(self, epoch: int, rate: float) -> None:
+    def _end_epoch(self) -> None:
         started = time.perf_counter()
         synchronise(self.settings.device)
         self._sums.seconds += time.perf_counter() - started
+        self._save()  # before the validation, which may fail
+        self._validate_epoch()
+
+    def _validate_epoch(self) -> None:
+        """Close the epoch that ended with the last step: its row of the history, a checkpoint."""
         losses, seconds = self._sums.means()
-        self._check(sum(losses.values()), epoch, rate)
         images = self.plan.steps * self.plan.lanes * self.plan.batch
+        epoch, rate = self.step // self.plan.steps, self._rates.set(self.step - 1)
         row: dict[str, float] = {"epoch": epoch, "step": self.step, "rate": rate}
         row |= {"loss": sum(losses.values())} | losses
         row |= {"seconds": seconds, "images_per_second": images / seconds}
-        merge_statistics(self.network, self.settings.group)
         if epoch % self.settings.validating == 0 or self.step == self.total:
             row |= self.validate()
         self.history.append(row)
@@ -222,9 +238,12 @@ class Trainer:
         self._logs.epoch(self.history)
         self._save()
 
-    @staticmethod
-    def _check(loss: float, epoch: int, rate: float) -> None:
+    def _check(self) -> None:
+        """See that the losses since the epoch's begin are numbers, before they are kept."""
+        losses, _ = self._sums.means()
+        loss = sum(losses.values())
         if not math.isfinite(loss):
+            epoch, rate = (self.step - 1) // self.plan.steps + 1, self._rates.set(self.step - 1)
             raise DivergedError(
                 f"the loss is {loss} in epoch {epoch} (learning rate {rate:.3g}); the checkpoint "
                 "before it is kept: begin again with a lower rate (a smaller --batch-size where "
@@ -256,23 +275,30 @@ class Trainer:
         return evaluator.compute() | speed
 
     def _note(self) -> str:
+        """Images a second and loss lately, and the figures of the last validation."""
         last = self.history[-1] if self.history else {}
-        return ", ".join(f"{n} {last[n]:.4g}" for n in ("loss", *self._figures(last)) if n in last)
+        shown = {"loss": self._logs.loss} | {n: last[n] for n in self._figures(last)}
+        speed = self._speed.per_second
+        said = [] if speed is None else [f"{speed:.4g} images/s"]
+        return ", ".join(said + [f"{n} {v:.4g}" for n, v in shown.items() if not math.isnan(v)])
 
     @staticmethod
     def _figures(row: Mapping[str, float]) -> list[str]:
-        """Names of the task's figures in a row of the history: what follows the speed."""
+        """Name of the task's first figure in a row of the history: what follows the speed."""
         names = list(row)
         start = names.index("images_per_second") + 1 if "images_per_second" in names else 0
-        return [n for n in names[start:] if n != "validation_images_per_second"][:2]
+        return [n for n in names[start:] if n != "validation_images_per_second"][:1]
 
     # ---------------------------------------------------------------- checkpoints
 
     def _save(self) -> None:
+        if self._sums.count:
+            self._check()
+        for network in {self.network, self.judged}:
+            merge_statistics(network, self.settings.group)
         path = self.settings.checkpoint
         if path is None:
             return
-        merge_statistics(self.network, self.settings.group)
         sums = gathered(self._sums.plain())
         if not self.settings.group.first:
             return
@@ -304,6 +330,46 @@ class Trainer:
         self._sums = _Sums({n: v * share for n, v in state["sums"]["losses"].items()},
                            state["sums"]["count"] * share, state["sums"]["seconds"])  # fmt: skip
         self._logs.rows = state["logs"]
+
+    def _agree(self) -> None:
+        """See that all processes stand at the same step.
+
+        Raises:
+            InputError: They have read different checkpoints.
+        """
+        steps = gathered(self.step)
+        if len(set(steps)) > 1:
+            raise InputError(
+                f"the processes would go on from steps {', '.join(map(str, steps))}: the folder of "
+                f"{self.settings.checkpoint} must be one that all of them see"
+            )
+
+
+class _Speed:
+    """Images a second over the last minute or so.
+
+    Args:
+        images: Of a step.
+        clock: Tells seconds.
+    """
+
+    _SECONDS = 60.0
+
+    def __init__(self, images: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._images, self._clock = images, clock
+        self._ends: deque[float] = deque()
+
+    def step(self) -> None:
+        """Say that a step is done."""
+        self._ends.append(self._clock())
+        while len(self._ends) > 2 and self._ends[-1] - self._ends[0] > self._SECONDS:
+            self._ends.popleft()
+
+    @property
+    def per_second(self) -> float | None:
+        """None before the second step."""
+        passed = self._ends[-1] - self._ends[0] if self._ends else 0.0
+        return self._images * (len(self._ends) - 1) / passed if passed else None
 
 
 class _Sums:

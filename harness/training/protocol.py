@@ -18,6 +18,8 @@ from benchmarks.errors import InputError
 from benchmarks.registry import near
 
 _T = TypeVar("_T")
+#: Settings that are said even where they are the usual ones.
+_ALWAYS = ("floor", "weight_decay", "decayed", "interpolation", "resize")
 #: What is said of a protocol and moves no figure.
 _DESCRIBING = ("title", "source", "data", "head", "notes")
 
@@ -205,8 +207,16 @@ class Protocol:
 
         Other `epochs` keep the shape of the rate: warm-up and milestones move in proportion; so
         does the padding with another `resolution`.
+
+        Raises:
+            InputError: A number is below 1.
         """
         given = {k: v for k, v in values.items() if v is not None}
+        for name in ("epochs", "batch_per_gpu"):
+            if given.get(name, 1) < 1:
+                raise InputError(f"{name.replace('_', ' ')} {given[name]}: use 1 or more")
+        if min(given.get("resolution", (1,))) < 1:
+            raise InputError(f"resolution {given['resolution']}: use 1 pixel or more")
         sides = min(given.get("resolution", self.resolution)) / min(self.resolution)
         padding = round(self.augmentation.padding * sides)
         if padding != self.augmentation.padding:
@@ -250,24 +260,31 @@ class Protocol:
         ]
         for group in ("rate", "optimiser", "network", "augmentation", "evaluating"):
             lines.append(f"{group}: {_said(getattr(self, group))}")
-        rest = {"label_smoothing": self.label_smoothing, "ema": self.ema}
-        lines.append("loss: " + ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in rest.items()))
+        if self.label_smoothing:
+            lines.append(f"label smoothing: {self.label_smoothing:g}")
+        if self.ema is not None:
+            lines.append(f"averaged weights: decay {self.ema:g}")
         if self.distillation is not None:
             lines.append(f"distillation: {_said(self.distillation)}")
         return lines + [f"note: {note}" for note in self.notes]
 
 
 def _said(group: Any) -> str:
-    values = dataclasses.asdict(group).items()
-    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in values)
+    """The settings of a group in words, but those that are as if they were not there."""
+    said = []
+    for field_ in dataclasses.fields(group):
+        value = getattr(group, field_.name)
+        if field_.name in _ALWAYS or value != field_.default:
+            said.append(f"{field_.name.replace('_', ' ')} {_value(value)}")
+    return ", ".join(said) or "as the space has it"
 
 
 def _value(value: object) -> str:
     if isinstance(value, tuple):
-        return " ".join(map(str, value)) or "none"
+        return " ".join(f"{each:g}" for each in value) or "none"
     if value is None or isinstance(value, bool):
         return "none" if value is None else "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def names() -> list[str]:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from harness.inspect.describe import Description
+from harness.scoring.workers import available_cores
 from harness.training.folders.images import LabelledImages
 from harness.training.loop import Settings, Trainer
 from harness.training.protocol import Protocol
@@ -73,8 +76,8 @@ def accuracy(
             on_epoch(done // steps, protocol.epochs)
 
     settings = Settings(
-        seed=seed, device=device, checkpoint=checkpoint, every=_EVERY, on_step=on_step,
-        validating=protocol.epochs,
+        seed=seed, device=device, workers=_loaders(device), checkpoint=checkpoint,
+        every=_EVERY, on_step=on_step, validating=protocol.epochs,
     )  # fmt: skip
     history = Trainer(network, data, protocol, settings, identity).run()
     top1 = float(history[TASK.metric].iloc[-1])
@@ -82,5 +85,14 @@ def accuracy(
     return Trained({SPLIT: top1}, seconds if math.isfinite(seconds) else 0.0, len(history))
 
 
+def _loaders(device: str) -> int:
+    """Processes that load images for a training: a GPU must not wait for one core; on a CPU each
+    core has a training of its own."""
+    if device == "cpu":
+        return 0
+    return max(1, min(_MOST_LOADERS, available_cores() // torch.cuda.device_count() - 1))
+
+
+_MOST_LOADERS = 8
 #: Steps between checkpoints within an epoch: some minutes of a small network.
 _EVERY = 500

@@ -12,7 +12,7 @@ import torch
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description
 from harness.training import checkpoints
-from harness.training.backbones import notes
+from harness.training.backbones import has_se, notes
 from harness.training.loop import Settings, Trainer
 from harness.training.protocol import Protocol
 from harness.training.result import Training
@@ -33,6 +33,7 @@ class Job:
         data: Folder of images.
         weights: File of weights to begin with; None: they are drawn.
         model: What the user calls the network; "": nothing.
+        label: What it is called where the user does not.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class Job:
     data: Path
     weights: Path | None = None
     model: str = ""
+    label: str = ""
 
 
 def train(job: Job, settings: Settings, out: Path) -> Training:
@@ -57,24 +59,33 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
     """
     data = job.task.data(job.data, job.protocol)
     described = job.described
+    if job.weights is not None and checkpoints.about(job.weights).get("se"):
+        described = replace(described, se=True)  # it goes on as it was trained
     with seeded("weights", settings.seed):
         network = job.task.network(described, job.protocol, len(data.classes))
     space, architecture = described.benchmark.name, described.architecture.id
     if job.weights is not None:
-        checkpoints.load_weights(
-            job.weights, network.get_submodule("backbone"), space, architecture
-        )
-    about = {"space": space, "architecture": architecture, "task": job.task.name}
+        backbone = network.get_submodule("backbone")
+        checkpoints.load_weights(job.weights, backbone, space, architecture)
+    about = {
+        "space": space, "architecture": architecture, "task": job.task.name,
+        "se": has_se(described, job.protocol),
+    }  # fmt: skip
     identity = about | {
         "protocol": job.protocol.plain(),
         "data": dict(data.fingerprint),
         "seed": settings.seed,
         "gpus": settings.group.size * settings.accumulate,
         "precision": settings.precision,
-        "weights": "drawn" if job.weights is None else job.weights.name,
+        "weights": "drawn" if job.weights is None else checkpoints.digest(job.weights),
     }
-    lines = [*job.protocol.lines(), *(f"note: {n}" for n in notes(described, job.protocol))]
+    lacking = notes(described, job.protocol)
+    lines = [*job.protocol.lines(), *(f"note: {n}" for n in lacking)]
     costs = job.task.costs(network, job.protocol)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {out}: {error}; choose another --out") from error
     settings = replace(settings, checkpoint=out / CHECKPOINT, logs=out)
     trainer = Trainer(network, data, job.protocol, settings, identity)
     history = trainer.run()
@@ -84,11 +95,12 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
     last = {str(name): float(value) for name, value in history.iloc[-1].items()}
     facts = {
         "identity": identity, "classes": len(data.classes),
-        "images": len(data.train), "metric": job.task.metric,
+        "images": len(data.train), "validation": len(data.validation), "lacking": lacking,
+        "metric": job.task.metric,
         "epochs": [len(history), job.protocol.epochs],
         "model": job.model, "device": device_words(settings.device),
     }  # fmt: skip
-    title = f"{job.model or space} on {job.data.name}: {job.task.name}"
+    title = f"{job.model or job.label or space} on {job.data.name}: {job.task.name}"
     return Training(title, facts, lines, history, _figures(last, costs))
 
 
@@ -114,7 +126,9 @@ def precision_of(asked: str, device: str) -> str:
     if asked == "auto":
         if device == "cpu":
             return "float32"
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        with torch.cuda.device(device):
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bfloat16" if fast else "float16"
     if asked not in known:
         raise InputError(f"unknown precision {asked!r}; use auto, {', '.join(known)}")
     return asked

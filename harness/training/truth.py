@@ -7,6 +7,7 @@ devices too.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import json
@@ -14,7 +15,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -27,7 +28,7 @@ from harness.training.protocol import Protocol
 from harness.training.types import DivergedError
 
 _IDENTITY = "trainings.json"
-_FINISHED, _RUNNING = "finished", "running"
+_FINISHED, _RUNNING, _LOCK = "finished", "running", ".lock"
 _MAX_BYTES = 1 << 20
 #: PyTorch's words for a CPU without memory, which is an error of no kind of its own.
 _NO_MEMORY = ("can't allocate memory", "not enough memory")
@@ -95,8 +96,8 @@ class Journal:
             more of them may come later.
 
     Raises:
-        InputError: The folder holds trainings of another identity or something else, or cannot be
-            written.
+        InputError: The folder holds trainings of another identity or something else, cannot be
+            written, or is at work by another process.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
@@ -107,18 +108,34 @@ class Journal:
             held = _content(file)
             given = json.loads(text)
             other = [key for key in given if held.get(key) != given[key]]
-            if other:
+            begun = any((folder / part).is_dir() and any((folder / part).iterdir())
+                        for part in (_FINISHED, _RUNNING))  # fmt: skip
+            if other and begun:
                 raise InputError(
-                    f"{folder} holds trainings of another {' and '.join(sorted(other))}; choose "
-                    "another --out, or remove that folder to begin anew"
+                    f"{folder} holds trainings of another {' and '.join(sorted(other))} "
+                    f"({_difference(held, given)}); choose another --out, or remove that folder to "
+                    "begin anew"
                 )
+            if other:
+                with replacing(file) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
         elif folder.is_dir() and any(folder.iterdir()):
             raise InputError(f"{folder} holds no trainings, but other files; choose another --out")
         else:
             with replacing(file) as temporary:
                 temporary.write_text(text, encoding="utf-8")
+        self._lock = _locked(folder)
         (folder / _FINISHED).mkdir(exist_ok=True)
         (folder / _RUNNING).mkdir(exist_ok=True)
+
+    @property
+    def count(self) -> int:
+        """Finished trainings, asked for or not."""
+        return sum(1 for _ in (self.folder / _FINISHED).glob("*.json"))
+
+    def close(self) -> None:
+        """Let others work in the folder."""
+        self._lock.close()
 
     def checkpoint(self, arch: str, seed: int) -> Path:
         """Where a training is kept while it runs."""
@@ -152,6 +169,31 @@ class Journal:
 
     def _file(self, arch: str, seed: int) -> Path:
         return self.folder / _FINISHED / f"{_name(arch, seed)}.json"
+
+
+def _difference(held: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """The first entry that differs, as deep as it has names."""
+    for key in {**held, **given}:
+        one, other = held.get(key), given.get(key)
+        if one != other:
+            if isinstance(one, dict) and isinstance(other, dict):
+                return f"{key} {_difference(one, other)}"
+            return f"{key} {str(one)[:60]}, not {str(other)[:60]}"
+    return "nothing"
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    """A lock on the folder, held until the file is closed or the process ends."""
+    lock = (folder / _LOCK).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise InputError(
+            f"another harness truth make is at work in {folder}; wait for it, or choose another "
+            "--out"
+        ) from error
+    return lock
 
 
 def _name(arch: str, seed: int) -> str:

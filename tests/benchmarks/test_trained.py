@@ -13,7 +13,7 @@ from benchmarks.trained import Column, Group, parse
 TEXT = """# source: a paper, Table 9
 # title: Table 9
 # protocol: all alike
-# group: Scenes | detection | uninas_detection | 800x1280 | 80 | 117266
+# group: Scenes | detection | uninas_detection | 800x1280 | 80 | 117266 | 5000
 # column: ap | Scenes | AP box | trained.ap_box
 # column: flops | Scenes | FLOPs (G) | size.flops / 1e9
 # column: kind | Scenes | kind |
@@ -30,7 +30,7 @@ def test_a_file_says_what_its_columns_are() -> None:
     table = parse(TEXT, "folder/nine.csv")
     assert (table.key, table.title, table.source) == ("nine", "Table 9", "a paper, Table 9")
     assert table.groups == [
-        Group("Scenes", "detection", "uninas_detection", (800, 1280), 80, 117266)
+        Group("Scenes", "detection", "uninas_detection", (800, 1280), 80, 117266, 5000)
     ]
     assert table.columns == [
         Column("ap", "Scenes", "AP box", "trained", "ap_box"),

@@ -66,7 +66,7 @@ def read(folder: Path, part: str) -> Checked:
     for annotation in _known(path, found, images, categories):
         image = images[annotation["image_id"]]
         where = f"{path}, annotation {annotation['id']} of image {image['file_name']}"
-        over = _overhang(where, annotation["bbox"], image)
+        over = _overhang(where, annotation.get("bbox"), image)
         overhanging += over > 0
         _check_segmentation(where, annotation.get("segmentation"), image)
         if not annotation.get("iscrowd", 0):
@@ -234,7 +234,8 @@ def _known(
 def _overhang(where: str, box: Any, image: Mapping[str, Any]) -> float:
     """By how many pixels a box overhangs its image."""
     if not isinstance(box, list) or len(box) != 4 or not all(map(_number, box)):
-        raise InputError(f"{where}: the bbox {box!r} is not four numbers, x, y, width, height")
+        said = "there is no bbox of" if box is None else f"the bbox {box!r} is not"
+        raise InputError(f"{where}: {said} four numbers, x, y, width, height")
     x, y, w, h = box
     size = f"the image of {image['width']} x {image['height']} px"
     if w < 0 or h < 0:

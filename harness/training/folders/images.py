@@ -23,8 +23,6 @@ from harness.training.types import Samples
 ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 #: What others call the folder of validation images.
 _OTHER_NAMES = ("valid", "validation", "test")
-#: So many files' sizes are part of the fingerprint; all would take minutes on a network's disk.
-_SIZED = 1000
 _SHOWN = 5
 
 Triple = tuple[float, float, float]
@@ -43,8 +41,8 @@ class LabelledImages:
         validation: To judge on.
         classes: Their names, in the order of their labels.
         resolution: Side of arrays in pixels; None: files, of any size.
-        fingerprint: Identifies the images: counts, classes, and a hash of the files' names and of
-            some sizes, or of the arrays.
+        fingerprint: Identifies the images: counts, classes, and a hash of the files' names, so that
+            a damaged one can be replaced, or of the arrays.
         mean: Channel means for the normalisation, of values in 0..1.
         deviation: Channel deviations.
     """
@@ -174,11 +172,23 @@ class FileImages:
         except (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError,
                 ArithmeticError, Image.DecompressionBombError) as error:  # fmt: skip
             raise InputError(
-                f"{path} is no readable image: {error}; replace or remove it, and begin anew"
+                f"{path} is no readable image: {error}; replace it by one that is and run the "
+                "same command again: a training goes on"
             ) from error
 
 
+def _check_task(root: Path) -> None:
+    """Refuse folders of other tasks, in which classes would be found that are none."""
+    if not (root / "annotations").is_dir() or (root / "train").is_dir():
+        return
+    if (root / "images").is_dir():
+        raise InputError(f"{root} is laid out as ADE20K, not by classes; use --task segmentation")
+    if any((root / "annotations").glob("instances_*.json")):
+        raise InputError(f"{root} is laid out as COCO, not by classes; use --task detection")
+
+
 def _read_folder(root: Path, parting: _Parting) -> LabelledImages:
+    _check_task(root)
     train, val = root / "train", root / "val"
     if val.is_dir() and not train.is_dir():
         raise InputError(f"{root} has val/ and no train/; put the training images into {train}")
@@ -192,6 +202,10 @@ def _read_folder(root: Path, parting: _Parting) -> LabelledImages:
     classes, names, labels = _scan(train)
     val_classes, val_names, val_labels = _scan(val)
     _check_classes(train, classes, val, val_classes)
+    counts = np.bincount(labels, minlength=len(classes))
+    if counts.min() < 2:
+        few = train / classes[int(counts.argmin())]
+        raise InputError(f"{few} has one image, from which no class is learned; add some")
     parts = FileImages(train, names, labels), FileImages(val, val_names, val_labels)
     return _files(root, classes, parts, {})
 
@@ -222,20 +236,11 @@ def _files(
         digest.update(repr((len(part), part.labels.tolist())).encode())
         for name in part.names:
             digest.update(os.fsencode(name) + b"\0")
-        for index in np.linspace(0, len(part) - 1, min(_SIZED, len(part)), dtype=int):
-            digest.update(b"%d " % _size(part.root / part.names[index]))
     fingerprint = {
         "kind": "folder", "train": len(train), "validation": len(validation), "classes": classes,
         "sha256": digest.hexdigest(), **more,
     }  # fmt: skip
     return LabelledImages(train, validation, tuple(classes), None, fingerprint)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error}; replace or remove it") from error
 
 
 def _scan(folder: Path) -> tuple[list[str], list[str], NDArray[np.int64]]:

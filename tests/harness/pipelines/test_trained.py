@@ -110,7 +110,7 @@ def test_other_weights_and_unknown_counts_are_marked(tmp_path: Path) -> None:
     training.save(dataclasses.replace(result, facts=facts), tmp_path)
     said = notes(compared(tmp_path), "resnet", "imagenet_top1_percent")
     assert "the number of training images is not known" in said
-    assert "begun with the weights of weights.pt" in said
+    assert "begun with the weights weights.pt" in said
 
 
 def test_the_number_of_gpus_and_of_the_image_size_of_a_file_do_not_matter(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from harness.results import Training
 from harness.training import checkpoints
 from tests.harness.training import scenes
 
+ROOT = Path(__file__).parents[3]
 #: A cell that is one convolution; small, and quick to learn.
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|skip_connect~2|"
 OTHER = "|nor_conv_1x1~0|+|none~0|none~1|+|none~0|skip_connect~1|skip_connect~2|"
@@ -212,3 +216,60 @@ def test_an_unreadable_image_is_named_whoever_loads_it(
         train(tmp_path / "images", tmp_path / "out", workers=workers)
     assert str(raised.value).startswith(f"{spoiled} is no readable image")
     assert "Traceback" not in str(raised.value)
+
+
+def test_a_training_killed_by_the_system_goes_on(images: Path, tmp_path: Path) -> None:
+    whole = train(images, tmp_path / "whole", epochs=6, batch_size=12)
+    words = ["train", "--model", CELL, "--data", str(images), "--out", str(tmp_path / "killed"),
+             "--epochs", "6", "--batch-size", "12", "--workers", "0", "--checkpoint-every", "3"]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", *words], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    while not (tmp_path / "killed/checkpoint.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "killed/result.json").exists()
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *words], cwd=ROOT, check=False, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "goes on from step" in done.stderr + done.stdout
+    again = harness.load(tmp_path / "killed")
+    assert isinstance(again, Training)
+    for column in ("loss", "rate", "top1"):
+        assert list(again.history[column]) == pytest.approx(list(whole.history[column]), rel=1e-12)
+
+
+def test_another_task_s_folder_is_refused(tmp_path: Path) -> None:
+    for make, task in ((scenes.ade20k, "segmentation"), (scenes.coco, "detection")):
+        make(tmp_path / task, train=2, val=2, size=64)
+        with pytest.raises(InputError, match=f"use --task {task}"):
+            train(tmp_path / task, tmp_path / "out")
+
+
+def test_one_image_a_class_is_refused(images: Path, tmp_path: Path) -> None:
+    shutil.copytree(images, tmp_path / "images")
+    for spare in sorted((tmp_path / "images/train/1_circle").iterdir())[1:]:
+        spare.unlink()
+    with pytest.raises(InputError, match="1_circle has one image, from which no class is learned"):
+        train(tmp_path / "images", tmp_path / "out")
+
+
+def test_se_follows_the_weights(tmp_path: Path, images: Path) -> None:
+    """MobileNetV2 is trained with squeeze-and-excitation, which the detection does not name."""
+    small: dict[str, Any] = {"epochs": 1, "workers": 0, "progress": False, "space": "mobilenetv2"}
+    harness.train(
+        "initial", images, tmp_path / "first", protocol="mobilenetv2_150", batch_size=16,
+        resolution=32, **small,
+    )  # fmt: skip
+    data = scenes.ade20k(tmp_path / "scenes", train=4, val=2, size=64)
+    weights = tmp_path / "first/weights.pt"
+    result = harness.train(
+        "initial", data, tmp_path / "second", task="segmentation", batch_size=2, resolution=64,
+        weights=weights, **small,
+    )  # fmt: skip
+    assert result.figures["params"] > 0
+    assert checkpoints.about(tmp_path / "second/weights.pt")["se"] is True
