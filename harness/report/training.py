@@ -114,7 +114,7 @@ def page(result: Training) -> str:
 
 
 def _gpus(count: int) -> str:
-    return f"{count} GPU{'' if count == 1 else 's'} (or parts of a step)"
+    return "1 GPU or process" if count == 1 else f"{count} GPUs, processes or parts of a step"
 
 
 CURVE = "curve"

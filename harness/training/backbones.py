@@ -42,6 +42,18 @@ def network(described: Description, protocol: Protocol) -> nn.Module:
     return space.network(described.architecture, described.dataset)
 
 
+def usual(described: Description, trained: str | None = None) -> Description:
+    """The architecture at a dataset that it was trained for, or else at its space's first one.
+
+    That of its file is none: a search scores small images.
+
+    Raises:
+        InputError: The space has no such dataset.
+    """
+    space = described.benchmark.space
+    return replace(described, dataset=space.dataset(trained or next(iter(space.datasets))).name)
+
+
 def has_se(described: Description, protocol: Protocol) -> bool:
     """Whether the network has squeeze-and-excitation: protocol or description ask for it, and the
     space has it."""
@@ -68,8 +80,8 @@ def backbone(described: Description, protocol: Protocol) -> nn.Module:
     multiples of 32.
 
     Args:
-        described: The architecture. It is built for the space's first dataset, at whose
-            resolution tables of relative positions are kept; other sizes interpolate them.
+        described: The architecture; the resolution of its dataset is that at which tables of
+            relative positions are kept, which other sizes interpolate.
         protocol: See there.
 
     Returns:
@@ -78,8 +90,7 @@ def backbone(described: Description, protocol: Protocol) -> nn.Module:
     Raises:
         InputError: The architecture has no stages at strides 4, 8, 16 and 32.
     """
-    name, first = described.benchmark.name, next(iter(described.benchmark.space.datasets))
-    made = network(replace(described, dataset=first), protocol)
+    made, name = network(described, protocol), described.benchmark.name
     if not isinstance(made, Staged):
         raise InputError(
             f"{protocol.task} needs maps at strides 4, 8, 16 and 32, and networks of {name} have "

@@ -42,12 +42,12 @@ def classifier(described: Description, protocol: Protocol, classes: int) -> nn.M
         InputError: The head of the network is no linear layer, or the protocol has a word that
             there is not.
     """
-    network = backbones.network(_sized(described, protocol, classes), protocol)
+    network = backbones.network(sized(described, protocol, classes), protocol)
     _set_classes(network, classes, described.benchmark.name)
     return modified(network, protocol)
 
 
-def _sized(described: Description, protocol: Protocol, classes: int) -> Description:
+def sized(described: Description, protocol: Protocol, classes: int) -> Description:
     """The architecture at the protocol's resolution, where its space can be built for any."""
     space = described.benchmark.space
     if not isinstance(space, HasSizedDataset):

@@ -58,9 +58,12 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
         DivergedError: The loss is no finite number.
     """
     data = job.task.data(job.data, job.protocol)
-    described = job.described
-    if job.weights is not None and checkpoints.about(job.weights).get("se"):
-        described = replace(described, se=True)  # it goes on as it was trained
+    told = {} if job.weights is None else checkpoints.about(job.weights)
+    described = job.task.built_for(
+        job.described, job.protocol, len(data.classes), told.get("dataset")
+    )
+    # What was trained with squeeze-and-excitation goes on with it.
+    described = replace(described, se=described.se or bool(told.get("se")))
     with seeded("weights", settings.seed):
         network = job.task.network(described, job.protocol, len(data.classes))
     space, architecture = described.benchmark.name, described.architecture.id
@@ -69,7 +72,7 @@ def train(job: Job, settings: Settings, out: Path) -> Training:
         checkpoints.load_weights(job.weights, backbone, space, architecture)
     about = {
         "space": space, "architecture": architecture, "task": job.task.name,
-        "se": has_se(described, job.protocol),
+        "dataset": described.dataset, "se": has_se(described, job.protocol),
     }  # fmt: skip
     identity = about | {
         "protocol": job.protocol.plain(),

@@ -103,6 +103,26 @@ class Task(Protocol):
         """
         ...
 
+    def built_for(
+        self,
+        described: Description,
+        protocol: TrainingProtocol,
+        classes: int,
+        trained: str | None = None,
+    ) -> Description:
+        """The architecture at the dataset that its own network is built for.
+
+        Args:
+            described: The architecture.
+            protocol: How it is going to be trained.
+            classes: Of the images.
+            trained: That of the weights which it begins with, where there are any.
+
+        Raises:
+            InputError: The space has no such dataset.
+        """
+        ...
+
     def network(
         self, described: Description, protocol: TrainingProtocol, classes: int
     ) -> nn.Module:

@@ -16,7 +16,7 @@ from harness.training.distributed import gathered
 from harness.training.folders import images
 from harness.training.folders.images import LabelledImages
 from harness.training.labels import LabelLoss, classification_loss
-from harness.training.modifying import classifier
+from harness.training.modifying import classifier, sized
 from harness.training.protocol import Protocol
 from harness.training.types import Data
 
@@ -75,6 +75,16 @@ class Classification:
     def data(self, folder: Path, protocol: Protocol) -> Data:
         """Images of a folder, an .npz file or a named set: `images.read`."""
         return data_of(images.read(folder), protocol)
+
+    def built_for(
+        self,
+        described: Description,
+        protocol: Protocol,
+        classes: int,
+        trained: str | None = None,
+    ) -> Description:
+        """At the protocol's resolution."""
+        return sized(described, protocol, classes)
 
     def network(self, described: Description, protocol: Protocol, classes: int) -> nn.Module:
         """The architecture's network for so many classes; with a teacher, where there is one."""

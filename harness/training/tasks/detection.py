@@ -21,7 +21,7 @@ from benchmarks.errors import InputError
 from harness.inspect.describe import Description
 from harness.training import costs
 from harness.training.average_precision import InstanceEvaluator
-from harness.training.backbones import backbone
+from harness.training.backbones import backbone, usual
 from harness.training.folders import coco
 from harness.training.protocol import Augmentation, Protocol
 from harness.training.types import Data, Staged
@@ -177,6 +177,16 @@ class Detection:
             evaluator=lambda: InstanceEvaluator(found.truth, found.categories),
             collate=_collate,
         )
+
+    def built_for(
+        self,
+        described: Description,
+        protocol: Protocol,
+        classes: int,
+        trained: str | None = None,
+    ) -> Description:
+        """As it was trained, or at the space's usual size: the stages take images of any."""
+        return usual(described, trained)
 
     def network(self, described: Description, protocol: Protocol, classes: int) -> nn.Module:
         """Mask R-CNN on the stages of an architecture."""

@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description
 from harness.training import costs
-from harness.training.backbones import backbone
+from harness.training.backbones import backbone, usual
 from harness.training.folders import ade20k
 from harness.training.folders.ade20k import IGNORED, Pair
 from harness.training.mean_iou import PixelEvaluator
@@ -242,6 +242,16 @@ class Segmentation:
             partial(PixelEvaluator, len(found.classes), IGNORED),
             collated,
         )
+
+    def built_for(
+        self,
+        described: Description,
+        protocol: Protocol,
+        classes: int,
+        trained: str | None = None,
+    ) -> Description:
+        """As it was trained, or at the space's usual size: the stages take images of any."""
+        return usual(described, trained)
 
     def network(self, described: Description, protocol: Protocol, classes: int) -> nn.Module:
         """UperNet on the architecture."""

@@ -116,7 +116,7 @@ def test_an_unreadable_image_is_named_when_it_is_met(folder: Path) -> None:
     found = read(folder)
     for index, name in enumerate("ab"):
         with pytest.raises(
-            InputError, match=rf"train/{name}/1\.png is no readable image: .*remove"
+            InputError, match=rf"train/{name}/1\.png is no readable image: .*replace"
         ):
             found.train[index]
 

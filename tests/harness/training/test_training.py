@@ -220,8 +220,10 @@ def test_an_unreadable_image_is_named_whoever_loads_it(
 
 def test_a_training_killed_by_the_system_goes_on(images: Path, tmp_path: Path) -> None:
     whole = train(images, tmp_path / "whole", epochs=6, batch_size=12)
-    words = ["train", "--model", CELL, "--data", str(images), "--out", str(tmp_path / "killed"),
-             "--epochs", "6", "--batch-size", "12", "--workers", "0", "--checkpoint-every", "3"]  # fmt: skip
+    words = [
+        "train", "--model", CELL, "--data", str(images), "--out", str(tmp_path / "killed"),
+        "--epochs", "6", "--batch-size", "12", "--workers", "0", "--checkpoint-every", "3",
+    ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", *words], cwd=ROOT, stdout=subprocess.DEVNULL
     )
