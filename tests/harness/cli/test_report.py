@@ -49,7 +49,7 @@ def test_a_training_is_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("unina",), "no results in unina, and no table of trained models is called so; did you"),
+        (("unina",), "no results in unina, and no table of trained models is called so (did you"),
         (("uninas", "--trained", "nowhere"), "no folder nowhere"),
         ((".",), "holds no result.json"),
     ],

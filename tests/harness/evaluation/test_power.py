@@ -112,7 +112,7 @@ def test_lines_say_what_is_decided() -> None:
     assert "two trainings agree at tau 0.60, mean over 2" in first
     assert "with 50 architectures" in with_n
     assert "a difference of 0.1" in with_n
-    assert "to decide a difference of 0.05" in needed
+    assert "deciding a difference of 0.05 takes" in needed
     assert "no difference" in power.lines(3, Assumed())[1]
 
 
