@@ -36,7 +36,7 @@ class Group:
     Attributes:
         name: Of the data set, for people.
         task: "classification", "detection", "segmentation".
-        protocol: Name of `harness.training.protocols`.
+        protocol: Name of one in `harness.training.recipe`.
         resolution: (height, width) of the images at which FLOPs are counted.
         classes: Of the data set.
         images: That the data set has at least for training; fewer are a part of it.

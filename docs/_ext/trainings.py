@@ -32,7 +32,7 @@ from benchmarks.trained import Group, TrainedTable
 from benchmarks.types import HasSizeAt
 from harness.evaluation import power
 from harness.report.training_plots import short
-from harness.training.protocol import Protocol, protocol
+from harness.training.recipe.protocol import Protocol, protocol
 
 GPUS = 8
 #: Floating-point operations a second of one GPU. An assumption: ResNet's published inference on

@@ -49,7 +49,7 @@ def train(
         out: Folder of checkpoint, weights, logs and result.
         task: What is learned.
         space: Whose the architecture is; default: as of `build`.
-        protocol: Name of `harness.training.protocols`; default: of classification that of the
+        protocol: Name of one in `harness.training.recipe`; default: of classification that of the
             space, else UniNAS's.
         epochs: Instead of the protocol's; its warm-up and milestones move in proportion.
         resolution: Side of the images in pixels, or (height, width), instead of the protocol's.

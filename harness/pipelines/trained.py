@@ -30,7 +30,7 @@ from harness.report import folders
 from harness.report import training as training_report
 from harness.report.environment import environment
 from harness.training.compared import Comparison
-from harness.training.protocol import protocol
+from harness.training.recipe.protocol import protocol
 from harness.training.result import Training
 
 _SHOWN = 40

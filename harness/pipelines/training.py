@@ -16,7 +16,7 @@ from harness.inspect.describe import Description, described
 from harness.pipelines.progress import Meter
 from harness.report import folders
 from harness.report.environment import TRAINING, environment
-from harness.training.protocol import Protocol, protocol
+from harness.training.recipe.protocol import Protocol, protocol
 
 if TYPE_CHECKING:
     from harness.training.result import Training
@@ -98,9 +98,10 @@ def train(choice: TrainingChoice, out: Path, *, force: bool, console: Console) -
     """Train, or go on; see `harness.api.train`."""
     check_packages()
     from harness.scoring.devices import resolve_device  # noqa: PLC0415 - torch takes seconds
-    from harness.training import distributed, tasks  # noqa: PLC0415
-    from harness.training import training as single  # noqa: PLC0415
-    from harness.training.loop import Settings  # noqa: PLC0415
+    from harness.training import tasks  # noqa: PLC0415
+    from harness.training import train as single  # noqa: PLC0415
+    from harness.training.run import distributed  # noqa: PLC0415
+    from harness.training.run.loop import Settings  # noqa: PLC0415
 
     task = tasks.task(choice.task)
     architecture = described(choice.model, choice.space)

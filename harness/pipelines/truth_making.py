@@ -23,10 +23,10 @@ from harness.evaluation.retraining import between_seeds
 from harness.pipelines.progress import Meter, duration
 from harness.pipelines.training import check_packages
 from harness.scoring.sampling import read_list, sample_ids
-from harness.training.protocol import Protocol, protocol
+from harness.training.recipe.protocol import Protocol, protocol
 
 if TYPE_CHECKING:
-    from harness.training.truth import Journal, Outcome, Setting
+    from harness.training.truth.journal import Journal, Outcome, Setting
 
 #: The split that counts as final, where a trainer gives several.
 _SPLIT = "val"
@@ -148,7 +148,7 @@ def make(
     """See `harness.api.make_truth`; `work` does one training instead of the trainer."""
     if work is None and not plan_only:
         check_packages()
-    from harness.training.truth import Journal  # noqa: PLC0415 - torch takes seconds
+    from harness.training.truth.journal import Journal  # noqa: PLC0415 - torch takes seconds
 
     plan = _planned(choice)
     lines = plan.lines()
@@ -190,7 +190,7 @@ def _noisy(seeds: int) -> str:
 def _planned(choice: TruthChoice) -> _Plan:
     """Resolve and check what can be wrong before any training."""
     from harness.training.folders import images  # noqa: PLC0415
-    from harness.training.truth import Setting  # noqa: PLC0415
+    from harness.training.truth.journal import Setting  # noqa: PLC0415
 
     for name in ("seeds", "epochs", "resolution", "batch_size", "workers"):
         value = getattr(choice, name)
@@ -329,7 +329,7 @@ def _train(
     """All outcomes, in the order of the plan; those of earlier runs are not trained again."""
     from harness.scoring.devices import devices_of, resolve_device  # noqa: PLC0415
     from harness.scoring.workers import available_cores  # noqa: PLC0415
-    from harness.training import truth  # noqa: PLC0415
+    from harness.training.truth import journal as truth  # noqa: PLC0415
 
     devices = devices_of(resolve_device(choice.device))
     on_cpu = devices[0] == "cpu"

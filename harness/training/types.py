@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description
-from harness.training.protocol import Protocol as TrainingProtocol
+from harness.training.recipe.protocol import Protocol as TrainingProtocol
 
 
 class DivergedError(InputError):
@@ -60,8 +60,10 @@ class Evaluator(Protocol):
         ...
 
     def compute(self) -> dict[str, float]:
-        """Figures over all batches of all processes (`harness.training.distributed.gathered`), by
-        name, in percent. Every process calls it, once."""
+        """Figures over all batches of all processes, by name, in percent.
+
+        Every process calls it, once; `harness.training.run.distributed.gathered` joins the parts.
+        """
         ...
 
 
@@ -70,7 +72,7 @@ class Staged(Protocol):
     """A network with four stages, on whose maps heads of detection and segmentation stand.
 
     It may have an attribute `beyond_stages`, names of submodules that `stages` does without:
-    heads of other tasks, which are taken out (`harness.training.backbones.backbone`).
+    heads of other tasks, which are taken out (`harness.training.recipe.backbones.backbone`).
     """
 
     #: Channels of the four maps.

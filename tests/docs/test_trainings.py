@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
 from _ext import trainings
 from benchmarks import BENCHMARKS
-from harness.training import protocol
+from harness.training.recipe import protocol
 
 
 def test_settings_are_those_of_the_files() -> None:

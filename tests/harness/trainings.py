@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.uninas.architecture import KNOWN
-from harness.training.protocol import protocol
+from harness.training.recipe.protocol import protocol
 from harness.training.result import Training
 
 #: Figures of each task, as its evaluator calls them.

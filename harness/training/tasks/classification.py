@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description
-from harness.training import augmenting, costs
-from harness.training.distilling import Distilled
-from harness.training.distributed import gathered
 from harness.training.folders import images
 from harness.training.folders.images import LabelledImages
-from harness.training.labels import LabelLoss, classification_loss
-from harness.training.modifying import classifier, sized
-from harness.training.protocol import Protocol
+from harness.training.measures import costs
+from harness.training.recipe import augmenting
+from harness.training.recipe.distilling import Distilled
+from harness.training.recipe.labels import LabelLoss, classification_loss
+from harness.training.recipe.modifying import classifier, sized
+from harness.training.recipe.protocol import Protocol
+from harness.training.run.distributed import gathered
 from harness.training.types import Data
 
 

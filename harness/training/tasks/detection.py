@@ -19,11 +19,11 @@ from torchvision.transforms import v2
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description
-from harness.training import costs
-from harness.training.average_precision import InstanceEvaluator
-from harness.training.backbones import backbone, usual
 from harness.training.folders import coco
-from harness.training.protocol import Augmentation, Protocol
+from harness.training.measures import costs
+from harness.training.measures.average_precision import InstanceEvaluator
+from harness.training.recipe.backbones import backbone, usual
+from harness.training.recipe.protocol import Augmentation, Protocol
 from harness.training.types import Data, Staged
 
 #: Channels of the pyramid.

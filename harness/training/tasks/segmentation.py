@@ -17,12 +17,12 @@ from torchvision.transforms import v2
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description
-from harness.training import costs
-from harness.training.backbones import backbone, usual
 from harness.training.folders import ade20k
 from harness.training.folders.ade20k import IGNORED, Pair
-from harness.training.mean_iou import PixelEvaluator
-from harness.training.protocol import Augmentation, Protocol
+from harness.training.measures import costs
+from harness.training.measures.mean_iou import PixelEvaluator
+from harness.training.recipe.backbones import backbone, usual
+from harness.training.recipe.protocol import Augmentation, Protocol
 from harness.training.types import Data, Staged
 
 #: Of ImageNet's images, for pixels in 0 .. 255.

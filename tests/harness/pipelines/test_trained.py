@@ -15,7 +15,7 @@ from harness.pipelines import trained
 from harness.report import trained as report
 from harness.report import training
 from harness.results import TrainedComparison, load
-from harness.training.protocol import names
+from harness.training.recipe.protocol import names
 from tests.harness.trainings import made
 
 #: An architecture that no table has.

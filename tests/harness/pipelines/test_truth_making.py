@@ -222,7 +222,7 @@ def test_no_table_of_other_trainings_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"by another protocol than .* 100 epochs.*another --out"):
         make(replace(CHOICE, epochs=100), out)
     out.rename(tmp_path / "other.csv")
-    with pytest.raises(InputError, match=r"another protocol \(protocol epochs 200, not 100\); choose"):
+    with pytest.raises(InputError, match=r"protocol \(protocol epochs 200, not 100\); choose"):
         make(replace(CHOICE, epochs=100), out)
     with pytest.raises(InputError, match="trainings of another data"):
         make(replace(CHOICE, data="trees"), out)

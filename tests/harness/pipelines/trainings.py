@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.training.truth import Job, Outcome
+from harness.training.truth.journal import Job, Outcome
 
 
 @dataclass(frozen=True)

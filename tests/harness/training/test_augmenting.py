@@ -14,11 +14,11 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from benchmarks.errors import InputError
-from harness.training import augmenting
-from harness.training.augmenting import Picture, Transform
 from harness.training.folders.images import DEVIATION, MEAN
-from harness.training.protocol import Augmentation, Evaluating, names, protocol
-from harness.training.seeding import seed_all, seeded
+from harness.training.recipe import augmenting
+from harness.training.recipe.augmenting import Picture, Transform
+from harness.training.recipe.protocol import Augmentation, Evaluating, names, protocol
+from harness.training.run.seeding import seed_all, seeded
 
 CIFAR = protocol("nasbench201").augmentation
 UNIT: Any = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -11,8 +11,9 @@ from torch import nn
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import described
-from harness.training import backbones, checkpoints
-from harness.training.protocol import Network, protocol
+from harness.training.recipe import backbones
+from harness.training.recipe.protocol import Network, protocol
+from harness.training.run import checkpoints
 from harness.training.types import Staged
 
 SEGMENTATION = protocol("uninas_segmentation")

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from benchmarks.uninas.space import UniNASSpace
 from harness.inspect.describe import described
-from harness.training import backbones, costs
-from harness.training.costs import Counted
-from harness.training.protocol import protocol
+from harness.training.measures import costs
+from harness.training.measures.costs import Counted
+from harness.training.recipe import backbones
+from harness.training.recipe.protocol import protocol
 
 #: arXiv:2510.06035, table of the final evaluation: params in millions, FLOPs in G on ImageNet,
 #: COCO (1280 x 800), ADE20K (512 x 512).

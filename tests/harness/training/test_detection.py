@@ -17,10 +17,10 @@ from torchvision.ops import masks_to_boxes
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import described
-from harness.training import average_precision
-from harness.training.average_precision import InstanceEvaluator
 from harness.training.folders import coco
-from harness.training.protocol import Protocol, protocol
+from harness.training.measures import average_precision
+from harness.training.measures.average_precision import InstanceEvaluator
+from harness.training.recipe.protocol import Protocol, protocol
 from harness.training.tasks import task
 from harness.training.tasks.detection import TASK, Detector, Scenes
 from harness.training.types import Data

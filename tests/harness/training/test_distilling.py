@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import described
-from harness.training import distilling, modifying
-from harness.training.distilling import Distilled, StagedClassifier, Teacher
 from harness.training.folders import images
-from harness.training.labels import classification_loss
-from harness.training.loop import Settings, Trainer
-from harness.training.protocol import Augmentation, Distillation, Protocol, protocol
+from harness.training.recipe import distilling, modifying
+from harness.training.recipe.distilling import Distilled, StagedClassifier, Teacher
+from harness.training.recipe.labels import classification_loss
+from harness.training.recipe.protocol import Augmentation, Distillation, Protocol, protocol
+from harness.training.run.loop import Settings, Trainer
 from harness.training.tasks.classification import TASK, data_of
 from tests.harness.training.test_modifying import NASBENCH201, STRUCTURE
 

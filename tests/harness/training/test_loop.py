@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from benchmarks.errors import InputError
-from harness.training import checkpoints
-from harness.training.distributed import Group
-from harness.training.loading import Plan
-from harness.training.loop import Settings, Trainer
+from harness.training.run import checkpoints
+from harness.training.run.distributed import Group
+from harness.training.run.loading import Plan
+from harness.training.run.loop import Settings, Trainer
 from harness.training.types import DivergedError
 from tests.harness.training import toy
 

@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import described
-from harness.training import modifying
-from harness.training.labels import classification_loss
-from harness.training.protocol import Augmentation, Network, Protocol, protocol
-from harness.training.seeding import seed_all
+from harness.training.recipe import modifying
+from harness.training.recipe.labels import classification_loss
+from harness.training.recipe.protocol import Augmentation, Network, Protocol, protocol
+from harness.training.run.seeding import seed_all
 
 RECIPE = protocol("mobilenetv2_480")
 CELL = protocol("nasbench201")

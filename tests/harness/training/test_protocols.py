@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from benchmarks.errors import InputError
-from harness.training.optimising import optimiser
-from harness.training.protocol import Protocol, names, parse, protocol
-from harness.training.rates import Rates, scale
+from harness.training.recipe.optimising import optimiser
+from harness.training.recipe.protocol import Protocol, names, parse, protocol
+from harness.training.recipe.rates import Rates, scale
 
 # Týbl and Neumann, arXiv:2510.06035, table of the final evaluation; N is the number of GPUs.
 TABLE = """
@@ -202,7 +202,7 @@ def test_every_protocol_says_all_of_itself(name: str) -> None:
 
 
 def _text(name: str) -> str:
-    folder = importlib.resources.files("harness.training").joinpath("protocols")
+    folder = importlib.resources.files("harness.training.recipe").joinpath("protocols")
     return folder.joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 

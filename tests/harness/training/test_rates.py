@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from benchmarks.errors import InputError
-from harness.training.optimising import optimiser
-from harness.training.protocol import protocol
-from harness.training.rates import Rates, scale
+from harness.training.recipe.optimising import optimiser
+from harness.training.recipe.protocol import protocol
+from harness.training.recipe.rates import Rates, scale
 
 STEPS = 100
 

@@ -12,11 +12,11 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description, described
-from harness.training import mean_iou
 from harness.training.folders.ade20k import IGNORED
-from harness.training.loop import Settings, Trainer
-from harness.training.mean_iou import PixelEvaluator
-from harness.training.protocol import Augmentation, Distillation, Rate, protocol
+from harness.training.measures import mean_iou
+from harness.training.measures.mean_iou import PixelEvaluator
+from harness.training.recipe.protocol import Augmentation, Distillation, Rate, protocol
+from harness.training.run.loop import Settings, Trainer
 from harness.training.tasks import task
 from harness.training.tasks.segmentation import TASK, Scenes, Segmenter, augmented
 from tests.harness.training import scenes

@@ -19,7 +19,7 @@ from benchmarks.errors import InputError
 from benchmarks.nasbench201.space import NASBench201Space
 from harness.cli.app import main
 from harness.results import Training
-from harness.training import checkpoints
+from harness.training.run import checkpoints
 from tests.harness.training import scenes
 
 ROOT = Path(__file__).parents[3]

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from benchmarks.errors import InputError
-from harness.training import single, truth
 from harness.training.folders import images
-from harness.training.protocol import protocol
-from harness.training.single import Trained
-from harness.training.truth import Job, Setting, train
+from harness.training.recipe.protocol import protocol
+from harness.training.truth import accuracy as single
+from harness.training.truth import journal as truth
+from harness.training.truth.accuracy import Trained
+from harness.training.truth.journal import Job, Setting, train
 from harness.training.types import DivergedError
 
 ARCH = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|"

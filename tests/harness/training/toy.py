@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.training.distributed import gathered
-from harness.training.loop import Settings, Trainer
-from harness.training.protocol import Optimiser, Protocol, Rate
+from harness.training.recipe.protocol import Optimiser, Protocol, Rate
+from harness.training.run.distributed import gathered
+from harness.training.run.loop import Settings, Trainer
 from harness.training.types import Data
 
 CLASSES = 3
@@ -98,7 +98,7 @@ def changed(**optimiser: Any) -> Protocol:
 
 def in_processes(rank: int, folder: Path, norm: str) -> None:
     """What one of two processes does: train, and write what came out."""
-    from harness.training import distributed  # noqa: PLC0415
+    from harness.training.run import distributed  # noqa: PLC0415
 
     group, _ = distributed.joined("cpu")
     made = trainer(Settings(group=group, checkpoint=folder / "checkpoint.pt"), norm=norm)

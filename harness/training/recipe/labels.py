@@ -7,7 +7,7 @@ from timm.loss.cross_entropy import LabelSmoothingCrossEntropy, SoftTargetCrossE
 from torch import Tensor, nn
 
 from benchmarks.errors import InputError
-from harness.training.protocol import Protocol
+from harness.training.recipe.protocol import Protocol
 
 
 class LabelLoss(nn.Module):

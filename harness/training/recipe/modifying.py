@@ -11,8 +11,8 @@ from torch import nn
 from benchmarks.errors import InputError
 from benchmarks.types import HasSizedDataset
 from harness.inspect.describe import Description
-from harness.training import backbones
-from harness.training.protocol import Protocol
+from harness.training.recipe import backbones
+from harness.training.recipe.protocol import Protocol
 
 _INITS = ("space", "kaiming_zero")
 

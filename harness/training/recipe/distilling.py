@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.errors import InputError
-from harness.training.backbones import STRIDES
 from harness.training.folders.images import DEVIATION, MEAN, Triple
-from harness.training.labels import LabelLoss
-from harness.training.protocol import Distillation, Protocol
+from harness.training.recipe.backbones import STRIDES
+from harness.training.recipe.labels import LabelLoss
+from harness.training.recipe.protocol import Distillation, Protocol
 from harness.training.types import Staged
 
 #: Scale of the projections' first weights, so that they begin as good as zero.

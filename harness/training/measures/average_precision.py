@@ -13,7 +13,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from harness.training.distributed import gathered
+from harness.training.run.distributed import gathered
 
 #: Detections of an image that count, as in COCO's rules.
 _MOST = 100

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from harness.training.distributed import gathered
+from harness.training.run.distributed import gathered
 
 
 class PixelEvaluator:

@@ -12,9 +12,9 @@ import torch
 from harness.inspect.describe import Description
 from harness.scoring.workers import available_cores
 from harness.training.folders.images import LabelledImages
-from harness.training.loop import Settings, Trainer
-from harness.training.protocol import Protocol
-from harness.training.seeding import seeded
+from harness.training.recipe.protocol import Protocol
+from harness.training.run.loop import Settings, Trainer
+from harness.training.run.seeding import seeded
 from harness.training.tasks.classification import TASK, data_of
 
 #: What the table calls the images that are not trained on.

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from benchmarks.errors import InputError
 from benchmarks.types import derive_seed
-from harness.training.distributed import Group
-from harness.training.seeding import seeded
+from harness.training.run.distributed import Group
+from harness.training.run.seeding import seeded
 from harness.training.types import Data, Samples
 
 

@@ -7,8 +7,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from benchmarks.errors import InputError
-from harness.training.protocol import Protocol
-from harness.training.rates import scale
+from harness.training.recipe.protocol import Protocol
+from harness.training.recipe.rates import scale
 
 
 def optimiser(network: nn.Module, protocol: Protocol, gpus: int) -> Optimizer:

@@ -9,7 +9,7 @@ from torch import nn
 from benchmarks.errors import InputError
 from benchmarks.types import HasDropPath, HasSqueezeExcitation
 from harness.inspect.describe import Description
-from harness.training.protocol import Protocol
+from harness.training.recipe.protocol import Protocol
 from harness.training.types import Staged
 
 STRIDES = (4, 8, 16, 32)

@@ -25,7 +25,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from benchmarks.errors import InputError
 from harness.training.folders.images import DEVIATION, MEAN, Triple
-from harness.training.protocol import Augmentation, Evaluating
+from harness.training.recipe.protocol import Augmentation, Evaluating
 from harness.training.types import Samples
 
 Picture = Image.Image | NDArray[np.uint8]

@@ -21,14 +21,14 @@ from torch.nn.utils import clip_grad_norm_
 
 from benchmarks.errors import InputError
 from harness.scoring.devices import synchronise
-from harness.training import checkpoints, loading
-from harness.training.distributed import Group, LaneStatistics, gathered, merge_statistics
-from harness.training.loading import Plan
-from harness.training.logs import Logs
-from harness.training.optimising import optimiser
-from harness.training.protocol import Protocol
-from harness.training.rates import Rates
-from harness.training.seeding import seed_all
+from harness.training.recipe.optimising import optimiser
+from harness.training.recipe.protocol import Protocol
+from harness.training.recipe.rates import Rates
+from harness.training.run import checkpoints, loading
+from harness.training.run.distributed import Group, LaneStatistics, gathered, merge_statistics
+from harness.training.run.loading import Plan
+from harness.training.run.logs import Logs
+from harness.training.run.seeding import seed_all
 from harness.training.types import Data, DivergedError
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

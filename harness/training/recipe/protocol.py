@@ -289,7 +289,7 @@ def _value(value: object) -> str:
 
 def names() -> list[str]:
     """Names of all protocols."""
-    folder = importlib.resources.files("harness.training").joinpath("protocols")
+    folder = importlib.resources.files("harness.training.recipe").joinpath("protocols")
     return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name[-5:] == ".toml")
 
 
@@ -303,7 +303,7 @@ def protocol(name: str) -> Protocol:
     if name not in names():
         known = ", ".join(names())
         raise InputError(f"unknown protocol {name!r}{_meant(name, names())}; known: {known}")
-    folder = importlib.resources.files("harness.training").joinpath("protocols")
+    folder = importlib.resources.files("harness.training.recipe").joinpath("protocols")
     return parse(name, folder.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 

@@ -24,7 +24,7 @@ from benchmarks.data import parse_json, replacing
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description
 from harness.scoring.workers import WorkerDiedError, run_in_processes, single_thread
-from harness.training.protocol import Protocol
+from harness.training.recipe.protocol import Protocol
 from harness.training.types import DivergedError
 
 _IDENTITY = "trainings.json"
@@ -222,7 +222,7 @@ def train(job: Job, device: str) -> Outcome:
     Raises:
         InputError: The data or the protocol is at fault, not the architecture.
     """
-    from harness.training import single  # noqa: PLC0415 - the packages of an extra
+    from harness.training.truth import accuracy as single  # noqa: PLC0415 - the packages of an extra
 
     setting = job.setting
     benchmark = BENCHMARKS[setting.benchmark]

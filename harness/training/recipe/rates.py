@@ -9,7 +9,7 @@ from timm.scheduler.scheduler import Scheduler
 from torch.optim import Optimizer
 
 from benchmarks.errors import InputError
-from harness.training.protocol import Protocol, Rate
+from harness.training.recipe.protocol import Protocol, Rate
 
 #: What rates are scaled by.
 _SCALES = ("gpu", "256", "run")

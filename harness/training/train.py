@@ -11,12 +11,12 @@ import torch
 
 from benchmarks.errors import InputError
 from harness.inspect.describe import Description
-from harness.training import checkpoints
-from harness.training.backbones import has_se, notes
-from harness.training.loop import Settings, Trainer
-from harness.training.protocol import Protocol
+from harness.training.recipe.backbones import has_se, notes
+from harness.training.recipe.protocol import Protocol
 from harness.training.result import Training
-from harness.training.seeding import seeded
+from harness.training.run import checkpoints
+from harness.training.run.loop import Settings, Trainer
+from harness.training.run.seeding import seeded
 from harness.training.types import Task
 
 CHECKPOINT, WEIGHTS = "checkpoint.pt", "weights.pt"

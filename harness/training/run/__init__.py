@@ -1,0 +1,1 @@
+"""How a training runs: steps, batches, checkpoints, processes."""

@@ -1,0 +1,1 @@
+"""Ground truth of one's own: many trainings, kept in a journal."""
