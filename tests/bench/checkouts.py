@@ -20,6 +20,10 @@ class ProbeError(RuntimeError):
     """A process that measures has ended."""
 
 
+class OrderError(RuntimeError):
+    """One order has failed; the process takes the next."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """What is measured on.
@@ -121,7 +125,10 @@ def _tell(process: subprocess.Popen[str], message: Any) -> None:
 def _asked(process: subprocess.Popen[str], order: str, arguments: Any) -> Any:
     assert process.stdout is not None
     _tell(process, [order, arguments])
-    answer = process.stdout.readline()
-    if not answer:
+    line = process.stdout.readline()
+    if not line:
         raise ProbeError(f"a process that measures has ended at {order}; its error stands above")
-    return json.loads(answer)
+    answer = json.loads(line)
+    if "failed" in answer:
+        raise OrderError(answer["failed"])
+    return answer["answer"]

@@ -76,7 +76,9 @@ def heading(compared: bool) -> str:
 def line(written: Sequence[str], reason: str) -> str:
     """One row for the terminal."""
     first, *rest = written
-    return "  ".join([f"{first:16}", *(f"{cell:>8}" for cell in rest), reason])
+    heads = [*HEAD, *COMPARED][1:]
+    right = [f"{cell:>{max(7, len(head))}}" for cell, head in zip(rest, heads, strict=False)]
+    return "  ".join([f"{first:15}", *right, reason])
 
 
 def markdown(found: Measured, command: str) -> str:

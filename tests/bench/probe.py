@@ -78,7 +78,7 @@ class Probe:
     batch_size: int
     device: str
     _inside: Clock = field(init=False)
-    _enter: Callable[[], None] = field(init=False, default=lambda: None)
+    _enter: Callable[[], None] | None = field(init=False, default=None)
     _forward: tuple[tuple[str, str, str], nn.Module] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -210,7 +210,8 @@ class Probe:
     def _timed(self, proxy: Proxy) -> Proxy:
         @functools.wraps(proxy.function)
         def timed(*arguments: Any) -> Any:
-            self._enter()
+            if self._enter is not None:
+                self._enter()
             return self._inside.time(functools.partial(proxy.function, *arguments))
 
         return replace(proxy, function=timed)
@@ -311,7 +312,11 @@ def serve() -> None:
     probe = Probe(**begun)
     for line in sys.stdin:
         order, arguments = json.loads(line)
-        print(json.dumps(getattr(probe, order)(**arguments)), file=answers, flush=True)
+        try:
+            answer = {"answer": getattr(probe, order)(**arguments)}
+        except Exception as error:  # noqa: BLE001 - told to whoever asked
+            answer = {"failed": f"{order}: {type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":
