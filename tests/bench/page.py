@@ -36,7 +36,7 @@ def cells(row: Row, *, compared: bool) -> list[str]:
         _ms(now.ms),
         _ms(now.wall),
         f"{now.forwards:.2f}",
-        f"{row.floor:.4g}",
+        "" if row.floor is None else f"{row.floor:.4g}",
         f"{now.forwards / row.floor:.2f}" if row.floor else "",
         "" if row.arithmetic is None else f"{row.arithmetic:.4g}",
         "" if row.literal is None else f"{row.literal:.1f}",

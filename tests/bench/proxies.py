@@ -82,7 +82,7 @@ class Row:
         error: Why there are no figures.
         now: This checkout.
         before: The one compared with.
-        floor: In forward passes.
+        floor: In forward passes; None where none is declared.
         reason: Of the floor.
         arithmetic: Multiply-adds counted, in those of a forward pass.
         literal: How many times as long the literal version takes.
@@ -94,7 +94,7 @@ class Row:
     error: str = ""
     now: Side | None = None
     before: Side | None = None
-    floor: float = 0.0
+    floor: float | None = None
     reason: str = ""
     arithmetic: float | None = None
     literal: float | None = None
@@ -189,12 +189,13 @@ def _row(
     for side, checkout in zip((row.now, row.before), sides, strict=False):
         if side is not None:
             side.memory = checkout.ask_clean("memory", arch=cells[-1], names=members)
-    floors = [_floor(members, measures[cell]) for cell in cells]
-    forwards = [times.median("forward", clock) for times in ours]
-    row.floor = sum(f * s for f, s in zip(floors, forwards, strict=True)) / sum(forwards)
+    if set(members) <= set(FLOORS):
+        floors = [_floor(members, measures[cell]) for cell in cells]
+        forwards = [times.median("forward", clock) for times in ours]
+        row.floor = sum(f * s for f, s in zip(floors, forwards, strict=True)) / sum(forwards)
     row.difference = _difference(runs) if others else None
     if alone:
-        row.reason = FLOORS[label].reason
+        row.reason = FLOORS[label].reason if label in FLOORS else "no floor is declared"
         row.arithmetic = sides[0].ask("arithmetic", arch=cells[-1], name=label)
         if plan.literals:
             row.literal = _literal(label, sides[0], cells, ours, clock)
