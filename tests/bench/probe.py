@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import functools
 import json
+import math
 import os
 import random
 import sys
@@ -153,9 +154,9 @@ class Probe:
     def arithmetic(self, arch: str, name: str) -> float:
         """Multiply-adds that a proxy does, in those of a forward pass."""
         network, batches = self._lent(arch, PROXIES[name])
-        with FlopCounterMode(display=False) as once, torch.no_grad():
+        with _counter() as once, torch.no_grad():
             network(batches[0].inputs)
-        with FlopCounterMode(display=False) as counter:
+        with _counter() as counter:
             self._scored(arch, [name], self.batch_size)
         return float(counter.get_total_flops() / once.get_total_flops())
 
@@ -169,7 +170,7 @@ class Probe:
 
         handles = [module.register_forward_hook(note) for module in network.modules()]
         try:
-            with FlopCounterMode(display=False) as counter, torch.no_grad():
+            with _counter() as counter, torch.no_grad():
                 logits: Tensor = network(batch.inputs[:2])
         finally:
             for handle in handles:
@@ -271,6 +272,33 @@ class Probe:
         self._enter = enter
         self._scored(arch, names, self.batch_size)
         return (torch.cuda.max_memory_allocated() - before[0]) / 2**20
+
+
+def _counter() -> FlopCounterMode:
+    """PyTorch's counter, which alone counts gradients of grouped weights as of full ones."""
+    return FlopCounterMode(
+        display=False, custom_mapping={torch.ops.aten.convolution_backward: _backward_flops}
+    )
+
+
+def _backward_flops(
+    gradient: Sequence[int],
+    read: Sequence[int],
+    weight: Sequence[int],
+    biases: object,
+    stride: object,
+    padding: object,
+    dilation: object,
+    transposed: bool,
+    output_padding: object,
+    groups: int,
+    wanted: Sequence[bool],
+    out_shape: object,
+) -> int:
+    """Of shapes: the gradients of a convolution's input and weight take as many as itself each."""
+    # A transposed one spreads every number read, another gathers for every number given.
+    each = math.prod(read if transposed else gradient) * math.prod(weight[1:])
+    return 2 * each * sum(wanted[:2])
 
 
 def _resident(figure: str) -> float:

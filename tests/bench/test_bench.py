@@ -45,6 +45,12 @@ def test_no_proxy_does_less_than_its_floor(
     assert counted >= 0.97 * FLOORS[name].of(measures)
 
 
+def test_depthwise_weights_are_not_counted_as_full_ones() -> None:
+    with Checkout(ROOT, Setting("mobilenetv2", "imagenet-64-10", 2), 1) as started:
+        counted = started.ask("arithmetic", arch=started.drawn[0], name="grad_norm")
+    assert counted == pytest.approx(3, rel=0.03)
+
+
 def test_floors_are_of_proxies() -> None:
     assert set(FLOORS) <= {name for name in PROXIES if PROXIES[name].needs == "network"}
     assert set(TABLE1) <= set(FLOORS)
