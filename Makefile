@@ -105,7 +105,7 @@ unit-train: $(READY_TRAIN) ## pytest of what trains, in .venv-train
 check: $(READY) ## Golden scores and tau of every proxy on 64 cells; UPDATE=1 rewrites the baseline
 	$(HARNESS) check $(if $(UPDATE),--update) $(ARGS)
 
-bench: $(READY_DEV) ## Speed, as ratios against literal versions in the same run
+bench: $(READY_DEV) ## Speed, in forward passes and against literal versions: make bench [ARGS='--space nasbench201 --against ../older']
 	$(VENV)/bin/python -m tests.bench $(ARGS)
 
 # Samples are nested: whoever has a GPU runs `make tables SAMPLE=all SEEDS=5 ARGS='--device cuda'`.

@@ -1,0 +1,1 @@
+"""Speeds: `python -m tests.bench`."""
